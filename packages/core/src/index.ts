@@ -1,0 +1,58 @@
+/** The words of the house: components, messages, paths, and what routes between them. No I/O, no timers. */
+
+export type { BackoffOptions } from './backoff.ts'
+export { Backoff } from './backoff.ts'
+export { CancelSignal } from './cancel.ts'
+export type { Clock } from './clock.ts'
+export type { Component, Principal } from './component.ts'
+export { ANYONE, NO_ID, SYSTEM } from './component.ts'
+export type { ControllerDeps } from './controller.ts'
+export { Controller, nameFault } from './controller.ts'
+export type { DispatcherDeps } from './dispatcher.ts'
+export {
+  CONNECT,
+  CONNECTED,
+  connection,
+  DISCONNECT,
+  DISCONNECTED,
+  Dispatcher,
+  GONE,
+  parseConnection,
+} from './dispatcher.ts'
+export type { Fault } from './errors.ts'
+export { reasonOf, SapwoodError } from './errors.ts'
+export type { Question } from './inbox.ts'
+export { INBOX, Inbox, inboxOwner, inboxPattern, outcome } from './inbox.ts'
+export type { MailboxOptions } from './mailbox.ts'
+export { Mailbox } from './mailbox.ts'
+export { Matcher } from './matcher.ts'
+export type { Body, BodyStream, Message, Meta } from './message.ts'
+export {
+  BYTES_TYPE,
+  bodyValue,
+  JSON_TYPE,
+  jsonMessage,
+  message,
+  NO_META,
+  sizeOf,
+  TEXT_TYPE,
+  textOf,
+} from './message.ts'
+export { Code } from './outcome.ts'
+export type { PathLimits } from './path.ts'
+export {
+  covers,
+  hasWildcard,
+  isControlPath,
+  isDirectPath,
+  isPlainPath,
+  matches,
+  PATH_LIMITS,
+  pathFault,
+  patternFault,
+} from './path.ts'
+export { RECEIPT, Receipt } from './receipt.ts'
+export type { Codec } from './update.ts'
+export { Mark, Update } from './update.ts'
+export type { Timed } from './wheel.ts'
+export { Timer, Wheel } from './wheel.ts'

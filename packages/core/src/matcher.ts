@@ -1,0 +1,142 @@
+/**
+ * Which values stand under the patterns that match a path. Patterns without a wildcard are one look-up in a
+ * map; the others form a trie with, per node, its literal children, its `*` child and what stands at `**`.
+ * Invariant: matching visits at most min(2^depth, stored nodes) of it and allocates nothing, and removing
+ * the last value of a pattern leaves no trace of that pattern.
+ */
+import { hasWildcard, isPlainPath } from './path.ts'
+
+class Node<T> {
+  literals: Map<string, Node<T>> | undefined
+  star: Node<T> | undefined
+  /** Values of the pattern that ends here. */
+  values: Set<T> | undefined
+  /** Values of the pattern that ends in `**` here. */
+  rest: Set<T> | undefined
+
+  get empty(): boolean {
+    return (
+      this.star === undefined &&
+      this.values === undefined &&
+      this.rest === undefined &&
+      this.literals === undefined
+    )
+  }
+}
+
+export class Matcher<T> {
+  readonly #exact = new Map<string, Set<T>>()
+  #root = new Node<T>()
+
+  /** Puts `value` under a valid `pattern`. False if it stood there. */
+  add(pattern: string, value: T): boolean {
+    const values = hasWildcard(pattern) ? this.#wild(pattern) : this.#literal(pattern)
+    if (values.has(value)) return false
+    values.add(value)
+    return true
+  }
+
+  /** Takes `value` from under `pattern`. False if it did not stand there. */
+  remove(pattern: string, value: T): boolean {
+    if (hasWildcard(pattern)) return removeFrom(this.#root, pattern.split('/'), 0, value)
+    const values = this.#exact.get(pattern)
+    if (values === undefined || !values.delete(value)) return false
+    if (values.size === 0) this.#exact.delete(pattern)
+    return true
+  }
+
+  /** Adds to `groups` the values of each pattern that matches `path`. A value may be in several. */
+  match(path: string, groups: Set<T>[]): void {
+    const exact = this.#exact.get(path)
+    if (exact !== undefined) groups.push(exact)
+    if (!this.#root.empty) collect(this.#root, path, 0, isPlainPath(path), groups)
+  }
+
+  /** The values of every pattern that matches `path`, each once. */
+  matching(path: string): Set<T> {
+    const groups: Set<T>[] = []
+    this.match(path, groups)
+    return new Set(groups.flatMap((group) => [...group]))
+  }
+
+  #literal(pattern: string): Set<T> {
+    const values = this.#exact.get(pattern) ?? new Set<T>()
+    if (values.size === 0) this.#exact.set(pattern, values)
+    return values
+  }
+
+  #wild(pattern: string): Set<T> {
+    let node = this.#root
+    for (const segment of pattern.split('/')) {
+      if (segment === '**') {
+        node.rest ??= new Set()
+        return node.rest
+      }
+      node = segment === '*' ? starOf(node) : literalOf(node, segment)
+    }
+    node.values ??= new Set()
+    return node.values
+  }
+}
+
+function starOf<T>(node: Node<T>): Node<T> {
+  node.star ??= new Node()
+  return node.star
+}
+
+function literalOf<T>(node: Node<T>, segment: string): Node<T> {
+  node.literals ??= new Map()
+  const next = node.literals.get(segment) ?? new Node<T>()
+  node.literals.set(segment, next)
+  return next
+}
+
+/** @param start where the next segment begins; beyond the end when none is left. */
+function collect<T>(
+  node: Node<T>,
+  path: string,
+  start: number,
+  plain: boolean,
+  groups: Set<T>[],
+): void {
+  const wild = plain || start > 0
+  if (node.rest !== undefined && wild) groups.push(node.rest)
+  if (start > path.length) {
+    if (node.values !== undefined) groups.push(node.values)
+    return
+  }
+  if (node.star === undefined && node.literals === undefined) return
+  const slash = path.indexOf('/', start)
+  const end = slash < 0 ? path.length : slash
+  if (node.literals !== undefined) {
+    const next = node.literals.get(path.slice(start, end))
+    if (next !== undefined) collect(next, path, end + 1, plain, groups)
+  }
+  if (node.star !== undefined && wild) collect(node.star, path, end + 1, plain, groups)
+}
+
+function removeFrom<T>(
+  node: Node<T>,
+  segments: readonly string[],
+  depth: number,
+  value: T,
+): boolean {
+  const segment = segments[depth]
+  if (segment === undefined || segment === '**') {
+    const field = segment === undefined ? 'values' : 'rest'
+    const values = node[field]
+    if (values === undefined || !values.delete(value)) return false
+    if (values.size === 0) node[field] = undefined
+    return true
+  }
+  const next = segment === '*' ? node.star : node.literals?.get(segment)
+  if (next === undefined || !removeFrom(next, segments, depth + 1, value)) return false
+  if (next.empty) {
+    if (segment === '*') node.star = undefined
+    else {
+      node.literals?.delete(segment)
+      if (node.literals?.size === 0) node.literals = undefined
+    }
+  }
+  return true
+}

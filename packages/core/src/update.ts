@@ -1,0 +1,82 @@
+/**
+ * A message at its place: path and position. The history makes one per publish and everything behind it
+ * shares that one, so that a broadcast is encoded once, however many receive it.
+ * Invariant: the fields that are sent never change; what does change are memos and accounts.
+ */
+import type { Body, Message, Meta } from './message.ts'
+import { NO_META, sizeOf } from './message.ts'
+
+/** How an update is marked for one receiver. */
+export const Mark = { none: 0, own: 1, replay: 2 } as const
+export type Mark = number
+
+/** Makes one wire form of an update; `slot` is where an update keeps what was made. */
+export interface Codec<T> {
+  readonly slot: number
+  encode(update: Update): T
+}
+
+/** An update's share of a budget beyond its body and path: the objects around them. */
+const OVERHEAD = 96
+
+export class Update implements Message {
+  readonly path: string
+  readonly body: Body
+  readonly type: string
+  readonly meta: Meta
+  /** The hub-wide offset of a retained update; 0 for one that is not retained. */
+  readonly offset: number
+  /** The position as clients see it, `epoch-offset`; empty where none is told. */
+  readonly at: string
+  readonly mark: Mark
+  /** What it counts in queues and budgets, in bytes. */
+  readonly size: number
+  /** In how many bounded queues it waits: a shared update counts once in the process budget. */
+  holders = 0
+  #encodings: unknown[] | undefined
+  #own: Update | undefined
+
+  constructor(
+    path: string,
+    message: { readonly body: Body; readonly type: string; readonly meta?: Meta },
+    offset = 0,
+    at = '',
+    mark: Mark = Mark.none,
+  ) {
+    this.path = path
+    this.body = message.body
+    this.type = message.type
+    this.meta = message.meta ?? NO_META
+    this.offset = offset
+    this.at = at
+    this.mark = mark
+    this.size = sizeOf(message.body) + path.length + OVERHEAD
+  }
+
+  /** Its form under a codec, made at the first call and kept until `forget`. */
+  encoded<T>(codec: Codec<T>): T {
+    this.#encodings ??= []
+    const kept = this.#encodings[codec.slot] as T | undefined
+    if (kept !== undefined) return kept
+    const made = codec.encode(this)
+    this.#encodings[codec.slot] = made
+    return made
+  }
+
+  /** Frees what was encoded. It is made again if it is needed again. */
+  forget(): void {
+    this.#encodings = undefined
+    this.#own?.forget()
+  }
+
+  /** The copy that goes back to its publisher. */
+  own(): Update {
+    this.#own ??= this.marked(Mark.own)
+    return this.#own
+  }
+
+  /** The same update with a further mark. */
+  marked(mark: Mark): Update {
+    return new Update(this.path, this, this.offset, this.at, this.mark | mark)
+  }
+}

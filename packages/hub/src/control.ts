@@ -1,0 +1,36 @@
+/**
+ * The control updates that a hub sends to one client. Each carries the watermark at which it was made, so that a
+ * client's cursor moves with everything it receives.
+ */
+import type { Meta } from '@sapwood/core'
+import { jsonMessage, Update } from '@sapwood/core'
+
+export const HELLO = '::hello'
+export const ERROR = '::error'
+export const RESUMED = '::resumed'
+export const GAP = '::gap'
+export const PING = '::ping'
+export const REPLY = '::reply'
+export const CANCEL = '::cancel'
+export const BYE = '::bye'
+
+/** Why something may be missing. */
+export type GapReason = 'evicted' | 'restart' | 'unknown' | 'slow' | 'dropped'
+
+/**
+ * A control update for one client.
+ * @param at the watermark; empty where none is told.
+ */
+export function control(path: string, value: unknown, at: string, meta?: Meta): Update {
+  return new Update(path, jsonMessage(value, meta), 0, at)
+}
+
+/** The same control update at an earlier watermark, also where its message tells one. */
+export function restamped(update: Update, at: string): Update {
+  if (update.at === '' || update.at === at) return update
+  const message: unknown = typeof update.body === 'string' ? JSON.parse(update.body) : undefined
+  if (typeof message === 'object' && message !== null && 'at' in message) {
+    return control(update.path, { ...message, at }, at, update.meta)
+  }
+  return new Update(update.path, update, 0, at)
+}

@@ -1,0 +1,167 @@
+/**
+ * Who is reached at `@name/…`: the component of that id or one of the pool of that name. Where everybody of a
+ * known name is away for the moment, a question waits for the first to come.
+ * Invariant: names of one pool belong to one principal, and every question that waits here ends: it is put to
+ * somebody, its time is up, or it is cancelled.
+ */
+import type { Component, Fault, Message, Wheel } from '@sapwood/core'
+import { Code, nameFault, outcome } from '@sapwood/core'
+import type { Session } from './session.ts'
+
+/** A component that can be asked. Without these two it is always there and never busy. */
+interface Answerer extends Component {
+  readonly attached?: boolean
+  readonly openQuestions?: number
+}
+
+export interface DirectoryDeps {
+  readonly find: (id: string) => Component | undefined
+  readonly named: (name: string) => ReadonlySet<Component> | undefined
+  /** Registers a name; returns its undo. */
+  readonly name: (component: Component, name: string) => () => void
+  /** Sends an answer to an asker. */
+  readonly reply: (path: string, answer: Message) => void
+  readonly wheel: Wheel
+  /** Milliseconds that an absent client of a known name is waited for. */
+  readonly wait: number
+}
+
+/** Milliseconds that a name stays known after it was last seen. */
+const KNOWN = 86_400_000
+/** Names remembered, and questions waiting, at most. */
+const MOST = 100_000
+
+interface Waiting {
+  readonly sender: Component
+  readonly path: string
+  readonly message: Message
+  readonly stop: () => void
+}
+
+export class Directory {
+  readonly #deps: DirectoryDeps
+  readonly #undo = new Map<Session, () => void>()
+  readonly #seen = new Map<string, number>()
+  readonly #waiting = new Map<string, Set<Waiting>>()
+  #waiters = 0
+
+  constructor(deps: DirectoryDeps) {
+    this.#deps = deps
+  }
+
+  /** Questions that wait for somebody to come. */
+  get waiting(): number {
+    return this.#waiters
+  }
+
+  /** Takes an update to `@name/…`. Returns how many it reached: one or none. */
+  route(sender: Component, path: string, message: Message): number {
+    const slash = path.indexOf('/')
+    const name = path.slice(1, slash < 0 ? path.length : slash)
+    const target = this.#pick(name)
+    if (target !== undefined) {
+      target.update(sender, path, message)
+      return 1
+    }
+    if (message.meta.reply === undefined) return 0
+    if (!this.#isKnown(name)) {
+      this.#refuse(message, 404, 'CLIENT_UNKNOWN', `nobody called "${name}" was here`)
+    } else this.#wait(name, sender, path, message)
+    return 0
+  }
+
+  /** Gives a session its name, or says why not. */
+  claim(session: Session, name: string): Fault | undefined {
+    const fault = nameFault(name)
+    if (fault !== undefined) {
+      return { code: 'NAME_INVALID', detail: `the name ${fault}`, status: 400 }
+    }
+    for (const other of this.#deps.named(name) ?? []) {
+      if (other !== session && other.principal.id !== session.principal.id) {
+        return { code: 'NAME_TAKEN', detail: `"${name}" belongs to somebody else`, status: 409 }
+      }
+    }
+    this.release(session)
+    session.name = name
+    this.#undo.set(session, this.#deps.name(session, name))
+    this.#remember(name)
+    if (session.attached) this.arrived(session)
+    return undefined
+  }
+
+  /** Takes a session's name from it. */
+  release(session: Session): void {
+    if (session.name !== undefined) this.#remember(session.name)
+    session.name = undefined
+    this.#undo.get(session)?.()
+    this.#undo.delete(session)
+  }
+
+  /** A session has a transport: what waited for it is put to it. */
+  arrived(session: Session): void {
+    for (const name of [session.name, session.id]) {
+      const waiting = name === undefined ? undefined : this.#waiting.get(name)
+      for (const { sender, path, message, stop } of waiting ?? []) {
+        stop()
+        this.route(sender, path, message)
+      }
+    }
+  }
+
+  #pick(name: string): Component | undefined {
+    const byId = this.#deps.find(name) as Answerer | undefined
+    if (byId !== undefined) return byId.attached === false ? undefined : byId
+    let best: Answerer | undefined
+    for (const one of (this.#deps.named(name) ?? []) as Iterable<Answerer>) {
+      if (one.attached === false) continue
+      if (best === undefined || (one.openQuestions ?? 0) < (best.openQuestions ?? 0)) best = one
+    }
+    return best
+  }
+
+  #isKnown(name: string): boolean {
+    if (this.#deps.find(name) !== undefined || this.#deps.named(name) !== undefined) return true
+    const seen = this.#seen.get(name)
+    return seen !== undefined && this.#deps.wheel.now() - seen <= KNOWN
+  }
+
+  #remember(name: string): void {
+    this.#seen.delete(name)
+    this.#seen.set(name, this.#deps.wheel.now())
+    for (const oldest of this.#seen.keys()) {
+      if (this.#seen.size <= MOST) break
+      this.#seen.delete(oldest)
+    }
+  }
+
+  #wait(name: string, sender: Component, path: string, message: Message): void {
+    const wait = message.meta.wait ?? this.#deps.wait
+    if (wait <= 0 || this.#waiters >= MOST) return this.#absent(name, message)
+    const waiting = this.#waiting.get(name) ?? new Set()
+    this.#waiting.set(name, waiting)
+    let forget = (): void => undefined
+    const stopTimer = this.#deps.wheel.after(wait, () => {
+      stop()
+      this.#absent(name, message)
+    })
+    const stop = (): void => {
+      stopTimer()
+      forget()
+      if (waiting.delete(entry)) this.#waiters--
+      if (waiting.size === 0) this.#waiting.delete(name)
+    }
+    const entry: Waiting = { sender, path, message, stop }
+    waiting.add(entry)
+    this.#waiters++
+    forget = message.meta.cancel?.onCancel(stop) ?? forget
+  }
+
+  #absent(name: string, message: Message): void {
+    const detail = `"${name}" is known but not connected; wait longer with ?wait= or start it`
+    this.#refuse(message, 503, 'CLIENT_ABSENT', detail)
+  }
+
+  #refuse(message: Message, status: number, code: string, detail: string): void {
+    this.#deps.reply(message.meta.reply as string, outcome(Code.absent, status, code, detail))
+  }
+}

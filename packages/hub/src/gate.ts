@@ -1,0 +1,153 @@
+/**
+ * Who may do what: principal × action × pattern, deny by default. It stands in front of history and dispatcher,
+ * so that nothing a client sends has an effect before it was allowed.
+ * Invariant: a subscription is allowed only if one rule, or one grant of the back end, covers every path that it
+ * could match; nobody but its owner reads an inbox.
+ */
+import type { Component, Message, Principal } from '@sapwood/core'
+import {
+  CONNECT,
+  Code,
+  covers,
+  DISCONNECT,
+  INBOX,
+  inboxOwner,
+  isControlPath,
+  isDirectPath,
+  jsonMessage,
+  NO_ID,
+  outcome,
+  parseConnection,
+  SYSTEM,
+  textOf,
+} from '@sapwood/core'
+
+export type Action = 'publish' | 'subscribe' | 'ask' | 'answer' | 'control'
+
+export interface Rule {
+  /** `anyone`, or a principal's id; `*` in it stands for anything, e.g. `key:*`. */
+  readonly who: string
+  readonly may: readonly Action[]
+  /** A pattern; `**` covers neither control nor direct paths. */
+  readonly path: string
+}
+
+/** Somebody whom the back end may subscribe to what their own rights do not cover. */
+export interface Grantee extends Component {
+  grant(pattern: string): void
+  revoke(pattern: string): void
+  granted(pattern: string): boolean
+}
+
+export interface GateDeps {
+  /** Finds the component that `id->pattern` names. */
+  readonly find: (id: string) => Component | undefined
+  /** Where an answer to a refused question goes. */
+  readonly reply: (path: string, answer: Message) => void
+  readonly onRefused?: (principal: Principal, action: Action, path: string) => void
+}
+
+export class Gate implements Component {
+  id: string = NO_ID
+  readonly principal: Principal = SYSTEM
+  readonly #deps: GateDeps
+  readonly #next: Component
+  #rules: readonly Rule[]
+
+  constructor(next: Component, rules: readonly Rule[], deps: GateDeps) {
+    this.#next = next
+    this.#rules = rules
+    this.#deps = deps
+  }
+
+  /** May `principal` do that on every path that `pattern` matches? */
+  allows(principal: Principal, action: Action, pattern: string): boolean {
+    if (principal.trusted) return true
+    for (const { who, may, path } of this.#rules) {
+      if (may.includes(action) && covers(path, pattern) && isMeant(who, principal)) return true
+    }
+    return false
+  }
+
+  /** Could somebody who is not trusted publish anything at all? */
+  get letsSomebodyPublish(): boolean {
+    return this.#rules.some((rule) => rule.may.includes('publish'))
+  }
+
+  update(sender: Component, path: string, message: Message): void {
+    if (isControlPath(path)) this.#control(sender, path, message)
+    else {
+      const action = isDirectPath(path) ? 'ask' : 'publish'
+      if (this.allows(sender.principal, action, path)) this.#next.update(sender, path, message)
+      else this.#refuse(sender, action, path, path, message)
+    }
+  }
+
+  #control(sender: Component, path: string, message: Message): void {
+    // who knows a reply path was asked on it: the path itself is the permission
+    if (path.startsWith(`${INBOX}/`)) return this.#next.update(sender, path, message)
+    const named =
+      path === CONNECT || path === DISCONNECT ? parseConnection(textOf(message)) : undefined
+    const own = named !== undefined && named.id === sender.id
+    if (!this.#permits(sender, path, named?.pattern, own)) {
+      return this.#refuse(
+        sender,
+        own ? 'subscribe' : 'control',
+        path,
+        named?.pattern ?? path,
+        message,
+      )
+    }
+    if (named !== undefined && !own) this.#grant(path, named.id, named.pattern)
+    this.#next.update(sender, path, message)
+  }
+
+  #permits(sender: Component, path: string, pattern: string | undefined, own: boolean): boolean {
+    if (!own) return this.allows(sender.principal, 'control', path)
+    if (path === DISCONNECT) return true
+    const owner = inboxOwner(pattern as string)
+    if (owner !== undefined) return owner === sender.id
+    return (
+      this.allows(sender.principal, 'subscribe', pattern as string) ||
+      (isGrantee(sender) && sender.granted(pattern as string))
+    )
+  }
+
+  #grant(path: string, id: string, pattern: string): void {
+    const target = this.#deps.find(id)
+    if (target === undefined || !isGrantee(target)) return
+    if (path === CONNECT) target.grant(pattern)
+    else target.revoke(pattern)
+  }
+
+  #refuse(
+    sender: Component,
+    action: Action,
+    path: string,
+    pattern: string,
+    message: Message,
+  ): void {
+    this.#deps.onRefused?.(sender.principal, action, path)
+    const detail = `${sender.principal.id} may not ${action} ${pattern}; a rule or the back end must allow it`
+    if (message.meta.reply !== undefined) {
+      this.#deps.reply(message.meta.reply, outcome(Code.refused, 403, 'NOT_ALLOWED', detail))
+    } else {
+      sender.update(
+        this,
+        '::error',
+        jsonMessage({ code: 'NOT_ALLOWED', detail, pattern, status: 403 }),
+      )
+    }
+  }
+}
+
+function isGrantee(component: Component): component is Grantee {
+  return typeof (component as Partial<Grantee>).granted === 'function'
+}
+
+function isMeant(who: string, principal: Principal): boolean {
+  if (who === 'anyone' || who === principal.id) return true
+  if (!who.includes('*')) return who === 'signed-in' && principal.id !== 'anyone'
+  const parts = who.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`).test(principal.id)
+}

@@ -1,0 +1,94 @@
+/**
+ * Gives each plain update its place in the engine's log and passes it on from there; control and direct
+ * updates pass as they are. A publisher's repeat of an id within the window is answered with the first receipt and
+ * reaches nobody.
+ * Invariant: nothing is dispatched that the engine has not taken.
+ */
+import type { Component, Message, Principal, Wheel } from '@sapwood/core'
+import { isPlainPath, jsonMessage, NO_ID, RECEIPT, Receipt, SYSTEM } from '@sapwood/core'
+import type { Engine } from './engine.ts'
+
+export interface HistoryOptions {
+  /** Milliseconds that an id is remembered. */
+  readonly age: number
+  /** Ids remembered at most; the oldest are forgotten first. */
+  readonly count: number
+}
+
+interface Seen {
+  readonly time: number
+  /** Undefined while the engine has not answered yet. */
+  receipt: Receipt | undefined
+  /** Repeats that came before the first receipt. */
+  readonly waiting: Component[]
+}
+
+export class History implements Component {
+  id: string = NO_ID
+  readonly principal: Principal = SYSTEM
+  readonly #engine: Engine
+  readonly #next: Component
+  readonly #wheel: Wheel
+  readonly #options: HistoryOptions
+  readonly #seen = new Map<string, Seen>()
+
+  constructor(engine: Engine, next: Component, wheel: Wheel, options: HistoryOptions) {
+    this.#engine = engine
+    this.#next = next
+    this.#wheel = wheel
+    this.#options = options
+    engine.open({
+      deliver: (sender, update) => next.update(sender, update.path, update),
+      refused: (sender, message, fault) => {
+        if (message.meta.id !== undefined) this.#seen.delete(keyOf(sender, message.meta.id))
+        sender.update(this, '::error', jsonMessage(fault))
+      },
+    })
+  }
+
+  update(sender: Component, path: string, message: Message): void {
+    if (!isPlainPath(path)) this.#next.update(sender, path, message)
+    else if (message.meta.id === undefined || this.#isNew(sender, message.meta.id)) {
+      this.#engine.append(sender, path, message)
+    }
+  }
+
+  /** The receipt of a message that has an id is kept for its repeats. */
+  remember(sender: Component, receipt: Receipt): void {
+    const seen = this.#seen.get(keyOf(sender, receipt.id))
+    if (seen === undefined || seen.receipt !== undefined) return
+    seen.receipt = receipt
+    for (const sender of seen.waiting.splice(0)) this.#repeat(sender, receipt)
+  }
+
+  #isNew(sender: Component, id: string): boolean {
+    const key = keyOf(sender, id)
+    const seen = this.#seen.get(key)
+    const now = this.#wheel.now()
+    if (seen !== undefined && now - seen.time <= this.#options.age) {
+      if (seen.receipt === undefined) seen.waiting.push(sender)
+      else this.#repeat(sender, seen.receipt)
+      return false
+    }
+    this.#seen.delete(key)
+    this.#seen.set(key, { time: now, receipt: undefined, waiting: [] })
+    this.#forget(now)
+    return true
+  }
+
+  #repeat(sender: Component, first: Receipt): void {
+    sender.update(this, RECEIPT, new Receipt(first.id, first.at, first.matched, true))
+  }
+
+  #forget(now: number): void {
+    for (const [key, seen] of this.#seen) {
+      if (this.#seen.size <= this.#options.count && now - seen.time <= this.#options.age) break
+      this.#seen.delete(key)
+    }
+  }
+}
+
+/** Ids belong to their publisher: one cannot use up another's. */
+function keyOf(sender: Component, id: string): string {
+  return `${sender.principal.id}\n${id}`
+}

@@ -1,0 +1,329 @@
+/**
+ * The hub, assembled: Controller ─▶ Tap, and Gate ─▶ History ─▶ Dispatcher. Everything else reaches it through
+ * `update`, and it reaches everything else through theirs.
+ */
+import type { Component, Message, Principal, Question } from '@sapwood/core'
+import {
+  Controller,
+  connection,
+  covers,
+  DISCONNECT,
+  Dispatcher,
+  Inbox,
+  inboxPattern,
+  jsonMessage,
+  matches,
+  NO_ID,
+  PATH_LIMITS,
+  pathFault,
+  patternFault,
+  reasonOf,
+  SapwoodError,
+  SYSTEM,
+  Wheel,
+} from '@sapwood/core'
+import { Budget } from './budget.ts'
+import { Counters } from './counters.ts'
+import { Directory } from './directory.ts'
+import type { Farewell } from './downstream.ts'
+import type { Engine } from './engine.ts'
+import type { Rule } from './gate.ts'
+import { Gate } from './gate.ts'
+import { History } from './history.ts'
+import { MemoryEngine } from './memory-engine.ts'
+import { nodeClock, randomEpoch, randomLetters } from './node.ts'
+import { Outlet } from './outlet.ts'
+import { formatPosition } from './position.ts'
+import type { SessionOptions } from './session.ts'
+import { Session } from './session.ts'
+import type { Policy, SessionSettings } from './session-host.ts'
+import { Sessions } from './sessions.ts'
+import type { HubOptions, HubSettings, Log } from './settings.ts'
+import { hubSettings } from './settings.ts'
+import { counter } from './tap.ts'
+import type { UpstreamHost } from './upstream.ts'
+import { receive } from './upstream.ts'
+
+/** The first part of every id, and the name under which the hub itself can be asked. */
+const NAME = 'hub'
+/** How often old updates are let go of when nothing is published. */
+const TRIM = 1000
+
+const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+export class Hub implements UpstreamHost {
+  readonly controller: Controller
+  readonly dispatcher: Dispatcher
+  readonly gate: Gate
+  readonly engine: Engine
+  readonly directory: Directory
+  readonly sessions: Sessions
+  readonly counters: Counters = new Counters()
+  readonly wheel: Wheel
+  readonly outlet: Outlet
+  readonly budget: Budget
+  readonly options: HubOptions
+  readonly all: HubSettings
+  readonly settings: SessionSettings
+  readonly askTimeout: number
+  readonly log: Log
+  readonly #inbox: Inbox
+  readonly #ids = `${randomLetters(8)}.`
+  #published = 0
+  #position = ''
+  #positionOf = -1
+  #draining = false
+
+  constructor(options: HubOptions = {}) {
+    const all = hubSettings(options)
+    this.options = options
+    this.all = all
+    this.log = options.log ?? SILENT
+    this.settings = {
+      outbox: all.session.outbox,
+      expire: all.session.expire,
+      heartbeat: all.heartbeat,
+      patterns: all.limits.patterns,
+      path: { ...PATH_LIMITS, bytes: all.limits.path },
+    }
+    this.askTimeout = all.ask.timeout
+    const clock = options.clock ?? nodeClock
+    this.wheel = new Wheel(clock)
+    this.outlet = new Outlet(setImmediate, () => clock.now())
+    this.budget = new Budget(all.limits.outbox)
+    this.sessions = new Sessions(all.limits, () => randomLetters(32))
+    this.engine =
+      options.engine ?? new MemoryEngine(clock, { epoch: randomEpoch(), ...all.history })
+    const onThrow = (thrown: unknown, component: Component, path: string): void =>
+      this.#threw(thrown, component, path)
+    this.controller = new Controller(NAME, {
+      random: randomLetters,
+      defer: setImmediate,
+      onThrow,
+      onLoop: (sender, path) => this.#looped(sender, path),
+    })
+    const find = (id: string): Component | undefined => this.controller.get(id)
+    const reply = (path: string, answer: Message): void =>
+      this.controller.update(this.controller, path, answer)
+    this.directory = new Directory({
+      find,
+      named: (name) => this.controller.named(name),
+      name: (component, name) => this.controller.name(component, name),
+      reply,
+      wheel: this.wheel,
+      wait: all.ask.wait,
+    })
+    this.dispatcher = new Dispatcher({
+      find,
+      direct: (sender, path, message) => this.directory.route(sender, path, message),
+      position: () => this.position,
+      nextId: () => this.#ids + ++this.#published,
+      onThrow,
+      onIgnored: () => this.counters.ignored++,
+      onReceipt: (sender, receipt) => history.remember(sender, receipt),
+    })
+    const history = new History(this.engine, this.dispatcher, this.wheel, all.history)
+    this.gate = new Gate(history, rulesOf(options), {
+      find,
+      reply,
+      onRefused: () => this.counters.refused++,
+    })
+    this.controller.delegate(counter(this.counters))
+    this.controller.delegate(this.gate)
+    this.#inbox = new Inbox(this.controller, this.wheel, SYSTEM)
+    this.controller.register(this.#inbox)
+    this.dispatcher.subscribe(this.#inbox, inboxPattern(this.#inbox.id))
+    this.#trim()
+    this.controller.start()
+  }
+
+  /** The position of the newest retained update. */
+  get position(): string {
+    return this.positionOf(this.engine.head)
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  positionOf(offset: number): string {
+    if (offset !== this.#positionOf) {
+      this.#positionOf = offset
+      this.#position = formatPosition(this.engine.epoch, offset)
+    }
+    return this.#position
+  }
+
+  /** Sends an update into the hub; `sender` gets `::receipt` or `::error`. */
+  update(sender: Component, path: string, message: Message): void {
+    this.controller.update(sender, path, message)
+  }
+
+  /**
+   * Publishes a value for the embedding program.
+   * @throws SapwoodError `PATH_INVALID`; TypeError for what JSON cannot say.
+   */
+  publish(path: string, value: unknown): void {
+    const fault = pathFault(path, this.settings.path)
+    if (fault !== undefined) throw new SapwoodError('PATH_INVALID', `the path "${path}" ${fault}`)
+    this.update(this.controller, path, jsonMessage(value))
+  }
+
+  /**
+   * Calls `callback` with each update that `pattern` matches. Returns its undo.
+   * @throws SapwoodError `PATTERN_INVALID`
+   */
+  subscribe(
+    pattern: string,
+    callback: (message: Message, path: string, sender: Component) => void,
+  ): () => void {
+    const fault = patternFault(pattern, this.settings.path)
+    if (fault !== undefined) {
+      throw new SapwoodError('PATTERN_INVALID', `the pattern "${pattern}" ${fault}`)
+    }
+    const component: Component = {
+      id: NO_ID,
+      principal: SYSTEM,
+      update: (sender, path, message) => callback(message, path, sender),
+    }
+    this.controller.register(component)
+    this.dispatcher.subscribe(component, pattern)
+    return () => {
+      this.controller.unregister(component)
+    }
+  }
+
+  /** Lets `component` answer what is asked of `name`. Returns its undo. */
+  answer(name: string, component: Component): () => void {
+    this.controller.register(component)
+    const forget = this.controller.name(component, name)
+    return () => {
+      forget()
+      this.controller.unregister(component)
+    }
+  }
+
+  /** Asks `question`, and calls `answered` once. Returns what gives up. */
+  ask(question: Question, answered: (answer: Message) => void): () => void {
+    return this.#inbox.ask(question, answered)
+  }
+
+  /**
+   * Opens a session. Ask `sessions.full` first.
+   * @example const session = hub.open({ principal }); session.attach(downstream)
+   */
+  open(options: Omit<SessionOptions, 'secret'>): Session {
+    const session = new Session(this, { ...options, secret: randomLetters(32) })
+    this.controller.register(session)
+    this.sessions.add(session)
+    this.counters.opened++
+    return session
+  }
+
+  /** Takes a frame of a client. */
+  receive(session: Session, path: string, message: Message): void {
+    receive(this, session, path, message)
+  }
+
+  /** What happens at the limit of an outbox that `path` waits in. */
+  policyOf(path: string): Policy {
+    for (const entry of this.all.session.policies) {
+      if (matches(entry.path, path)) return entry.policy
+    }
+    return 'catch-up'
+  }
+
+  covers(rule: string, pattern: string): boolean {
+    return covers(rule, pattern)
+  }
+
+  arrived(session: Session): void {
+    if (session.name !== undefined || this.directory.waiting > 0) this.directory.arrived(session)
+  }
+
+  resumed(session: Session): void {
+    for (const pattern of [...session.patterns.keys()]) {
+      if (this.#maySubscribe(session, pattern)) continue
+      const detail = `${session.principal.id} may not subscribe ${pattern} any more`
+      session.tell('::error', { code: 'NOT_ALLOWED', detail, pattern })
+      this.update(this.controller, DISCONNECT, connection(session.id, pattern))
+    }
+    if (session.name !== undefined && !this.mayAnswer(session.principal, session.name)) {
+      this.directory.release(session)
+    }
+  }
+
+  mayAnswer(principal: Principal, name: string): boolean {
+    return this.gate.allows(principal, 'answer', `@${name}/**`)
+  }
+
+  ended(session: Session): void {
+    this.counters.ended++
+    this.sessions.remove(session)
+    this.directory.release(session)
+    this.controller.unregister(session)
+  }
+
+  /** Sends every client away, each with a time to come back at, so that they do not come all at once. */
+  drain(spread = 2000): void {
+    this.#draining = true
+    for (const session of this.sessions) {
+      session.dismiss({ reason: 'drain', retryAfter: Math.floor(Math.random() * spread) })
+    }
+  }
+
+  /** Ends everything; leaves no timer behind. */
+  async close(): Promise<void> {
+    const farewell: Farewell = { reason: 'closed', retryAfter: 1000 }
+    this.#inbox.close()
+    for (const session of [...this.sessions]) session.end(farewell)
+    this.controller.stop()
+    this.engine.close()
+    this.wheel.close()
+  }
+
+  #maySubscribe(session: Session, pattern: string): boolean {
+    return this.gate.allows(session.principal, 'subscribe', pattern) || session.granted(pattern)
+  }
+
+  #trim(): void {
+    const { engine } = this
+    if (!(engine instanceof MemoryEngine)) return
+    this.wheel.after(TRIM, () => {
+      engine.trim()
+      this.#trim()
+    })
+  }
+
+  #threw(thrown: unknown, component: Component, path: string): void {
+    this.counters.thrown++
+    const reason = reasonOf(thrown)
+    this.log.error(
+      { code: 'COMPONENT_THREW', component: component.id, path, reason },
+      'a component threw',
+    )
+  }
+
+  #looped(sender: Component, path: string): void {
+    this.counters.loops++
+    this.log.warn({ code: 'UPDATE_LOOP', sender: sender.id, path }, 'an update went in circles')
+  }
+}
+
+function rulesOf(options: HubOptions): Rule[] {
+  const open = (options.public ?? []).map(
+    (path): Rule => ({ who: 'anyone', may: ['subscribe'], path }),
+  )
+  return [...open, ...(options.rules ?? [])]
+}
+
+/**
+ * Makes a hub. It listens nowhere: `@sapwood/http` gives it a port.
+ * @example
+ * const it = hub({ public: ['news/**'] })
+ * it.subscribe('orders/*', (message, path) => console.log(path, message.body))
+ * it.publish('orders/42', { state: 'paid' })
+ */
+export function hub(options: HubOptions = {}): Hub {
+  return new Hub(options)
+}

@@ -1,0 +1,232 @@
+/**
+ * The engine of one process: a log in memory, bounded by age, count and bytes in all and by count per path, and
+ * indexed by path, so that ten thousand sessions that resume at once do not scan it ten thousand times.
+ * Invariant: `log[offset - base]` is the update of that offset, or undefined once its path has dropped it.
+ */
+import type { Clock, Component, Message } from '@sapwood/core'
+import { hasWildcard, matches, Update } from '@sapwood/core'
+import type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './engine.ts'
+import { PathIndex } from './path-index.ts'
+import { PathLog } from './path-log.ts'
+import { formatPosition } from './position.ts'
+
+export interface MemoryEngineOptions {
+  /** 16 hex digits that no former start has used. */
+  readonly epoch: string
+  /** Milliseconds that an update is retained. */
+  readonly age: number
+  /** Updates retained in all. */
+  readonly count: number
+  /** Updates retained of one path. */
+  readonly pathCount: number
+  /** Bytes retained in all, as `Update.size` counts them. */
+  readonly bytes: number
+}
+
+export class MemoryEngine implements Engine {
+  readonly epoch: string
+  readonly #options: MemoryEngineOptions
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #paths = new Map<string, PathLog>()
+  readonly #index = new PathIndex<PathLog>()
+  /** Paths that lost something while older updates of others are still here. */
+  readonly #trimmed = new Set<PathLog>()
+  #events: EngineEvents | undefined
+  #log: (Update | undefined)[] = []
+  #times: number[] = []
+  #first = 0
+  #base = 1
+  #head = 0
+  #count = 0
+  #bytes = 0
+
+  constructor(clock: Pick<Clock, 'now'>, options: MemoryEngineOptions) {
+    this.epoch = options.epoch
+    this.#clock = clock
+    this.#options = options
+  }
+
+  get head(): number {
+    return this.#head
+  }
+
+  get oldest(): number {
+    return this.#base + this.#first - 1
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  open(events: EngineEvents): void {
+    this.#events = events
+  }
+
+  append(sender: Component, path: string, message: Message): void {
+    const offset = ++this.#head
+    const update = new Update(path, message, offset, formatPosition(this.epoch, offset))
+    this.#store(update)
+    this.#events?.deliver(sender, update)
+  }
+
+  read(request: ReadRequest, done: (result: ReadResult) => void): void {
+    this.trim()
+    const { interests, after, bytes } = request
+    const wanted = interests.map(({ pattern, since }) => ({
+      pattern,
+      since: Math.max(since, after),
+    }))
+    const lost = wanted.filter((interest) => this.#hasLost(interest)).map(({ pattern }) => pattern)
+    const kept =
+      lost.length === 0 ? wanted : wanted.filter(({ pattern }) => !lost.includes(pattern))
+    const found = this.#find(kept)
+    let size = 0
+    let taken = 0
+    while (taken < found.length && (taken === 0 || size < bytes)) {
+      size += (found[taken++] as Update).size
+    }
+    const complete = taken === found.length
+    done({
+      updates: complete ? found : found.slice(0, taken),
+      until: complete ? this.#head : (found[taken - 1] as Update).offset,
+      count: found.length,
+      lost,
+    })
+  }
+
+  close(): void {
+    this.#events = undefined
+  }
+
+  /** Lets go of what is too old. Called at each read and append; call it now and then when nothing happens. */
+  trim(): void {
+    const oldest = this.#clock.now() - this.#options.age
+    while (this.#first < this.#log.length) {
+      const over = this.#count > this.#options.count || this.#bytes > this.#options.bytes
+      if (!over && (this.#times[this.#first] as number) >= oldest) break
+      this.#evictFirst()
+    }
+    if (this.#first > 1024 && this.#first * 2 > this.#log.length) {
+      this.#log = this.#log.slice(this.#first)
+      this.#times = this.#times.slice(this.#first)
+      this.#base += this.#first
+      this.#first = 0
+    }
+  }
+
+  #store(update: Update): void {
+    this.#log.push(update)
+    this.#times.push(this.#clock.now())
+    this.#count++
+    this.#bytes += update.size
+    let log = this.#paths.get(update.path)
+    if (log === undefined) {
+      log = new PathLog(update.path)
+      this.#paths.set(update.path, log)
+      this.#index.set(update.path, log)
+    }
+    log.push(update)
+    if (log.size > this.#options.pathCount) this.#evictOf(log)
+    this.trim()
+  }
+
+  #evictOf(log: PathLog): void {
+    const update = log.shift()
+    if (update === undefined) return
+    this.#log[update.offset - this.#base] = undefined
+    this.#discount(update)
+    this.#trimmed.add(log)
+    if (log.size === 0) this.#forget(log)
+  }
+
+  #evictFirst(): void {
+    const update = this.#log[this.#first]
+    this.#log[this.#first++] = undefined
+    if (update === undefined) return
+    this.#discount(update)
+    const log = this.#paths.get(update.path)
+    log?.shift()
+    if (log?.size === 0) this.#forget(log)
+  }
+
+  #discount(update: Update): void {
+    this.#count--
+    this.#bytes -= update.size
+  }
+
+  #forget(log: PathLog): void {
+    this.#paths.delete(log.path)
+    this.#index.delete(log.path)
+    // with a path limit of 0 the log itself must remember; otherwise `oldest` has passed what was lost
+    if (log.evicted <= this.oldest) this.#trimmed.delete(log)
+  }
+
+  #hasLost({ pattern, since }: Interest): boolean {
+    if (since < this.oldest) return true
+    for (const log of this.#trimmed) {
+      if (log.evicted <= this.oldest) this.#trimmed.delete(log)
+      else if (log.evicted > since && matches(pattern, log.path)) return true
+    }
+    return false
+  }
+
+  /** Everything retained that an interest wants, in the order of offsets. */
+  #find(interests: readonly Interest[]): Update[] {
+    const since = interests.reduce((least, interest) => Math.min(least, interest.since), this.#head)
+    if (since >= this.#head) return []
+    const logs = this.#logsOf(interests, this.#head - since)
+    if (logs === undefined) return this.#scan(interests, since)
+    const found: Update[] = []
+    for (const [log, from] of logs) log.collectAfter(from, found)
+    if (logs.size > 1) found.sort((a, b) => a.offset - b.offset)
+    return found
+  }
+
+  /** The logs that the interests match, each with the earliest point; undefined when scanning is less work. */
+  #logsOf(interests: readonly Interest[], most: number): Map<PathLog, number> | undefined {
+    const logs = new Map<PathLog, number>()
+    let looked = 0
+    for (const { pattern, since } of interests) {
+      const add = (log: PathLog): boolean => {
+        logs.set(log, Math.min(since, logs.get(log) ?? since))
+        return ++looked <= most
+      }
+      if (hasWildcard(pattern)) this.#index.each(pattern, add)
+      else {
+        const log = this.#paths.get(pattern)
+        if (log !== undefined) add(log)
+      }
+      if (looked > most) return undefined
+    }
+    return logs
+  }
+
+  /** Reads the end of the log; cheaper than the index when a wildcard matches more paths than it has entries. */
+  #scan(interests: readonly Interest[], since: number): Update[] {
+    const found: Update[] = []
+    const from = new Map<string, number>()
+    for (let i = Math.max(this.#first, since + 1 - this.#base); i < this.#log.length; i++) {
+      const update = this.#log[i]
+      if (update === undefined) continue
+      let wanted = from.get(update.path)
+      if (wanted === undefined) {
+        wanted = earliest(interests, update.path)
+        from.set(update.path, wanted)
+      }
+      if (update.offset > wanted) found.push(update)
+    }
+    return found
+  }
+}
+
+function earliest(interests: readonly Interest[], path: string): number {
+  let since = Number.POSITIVE_INFINITY
+  for (const interest of interests) {
+    if (interest.since < since && matches(interest.pattern, path)) since = interest.since
+  }
+  return since
+}

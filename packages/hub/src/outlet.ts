@@ -1,0 +1,54 @@
+/**
+ * Sends what waits, once per turn of the event loop: a session with news is noted, and when all that the turn
+ * brought is queued each gets one write. Idle, a message leaves at once; loaded, batches grow by themselves.
+ * Invariant: a session is noted at most once between two flushes.
+ */
+
+/** Something that has news to send. */
+export interface Flushable {
+  /** True while it is noted. */
+  noted: boolean
+  /** @param now the time of this flush, the same for all. */
+  flush(now: number): void
+}
+
+export class Outlet {
+  readonly #defer: (run: () => void) => void
+  readonly #now: () => number
+  readonly #flushed = new Set<() => void>()
+  readonly #run = (): void => this.flush()
+  #noted: Flushable[] = []
+
+  /**
+   * @param defer runs its argument when this turn's input is handled (`setImmediate`).
+   * @param now the hub's clock.
+   */
+  constructor(defer: (run: () => void) => void, now: () => number) {
+    this.#defer = defer
+    this.#now = now
+  }
+
+  note(one: Flushable): void {
+    if (one.noted) return
+    one.noted = true
+    if (this.#noted.push(one) === 1) this.#defer(this.#run)
+  }
+
+  /** Has `run` called after each flush, to free what it shared. Returns its undo. */
+  onFlushed(run: () => void): () => void {
+    this.#flushed.add(run)
+    return () => this.#flushed.delete(run)
+  }
+
+  flush(): void {
+    const noted = this.#noted
+    this.#noted = []
+    const now = this.#now()
+    for (let i = 0; i < noted.length; i++) {
+      const one = noted[i] as Flushable
+      one.noted = false
+      one.flush(now)
+    }
+    for (const run of this.#flushed) run()
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * What a client may send, whatever carries it: its own subscriptions, updates, questions, answers. Each becomes an
+ * update in the hub with the session as its sender; a mistake becomes a `::error` and nothing else happens.
+ */
+import type { Component, Fault, Message, Meta, Principal } from '@sapwood/core'
+import {
+  bodyValue,
+  CONNECT,
+  DISCONNECT,
+  isControlPath,
+  isDirectPath,
+  jsonMessage,
+  message as makeMessage,
+  pathFault,
+  patternFault,
+  RECEIPT,
+  textOf,
+} from '@sapwood/core'
+import { OPEN } from './asks.ts'
+import { CANCEL, ERROR, HELLO, REPLY } from './control.ts'
+import type { Session } from './session.ts'
+import type { SessionHost } from './session-host.ts'
+
+export interface UpstreamHost extends SessionHost {
+  readonly askTimeout: number
+}
+
+type Handler = (host: UpstreamHost, session: Session, message: Message) => void
+
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  [CONNECT]: (host, session, message) => subscriptions(host, session, CONNECT, message),
+  [DISCONNECT]: (host, session, message) => subscriptions(host, session, DISCONNECT, message),
+  [REPLY]: answer,
+  [CANCEL]: (_host, session, message) => session.asks.cancel(message.meta.reply ?? textOf(message)),
+  [HELLO]: (host, session, message) =>
+    mistake(host, session, message, {
+      code: 'HELLO_TWICE',
+      detail: 'this connection has said ::hello; open a new one to start again',
+    }),
+}
+
+/** Takes one frame of a client. */
+export function receive(
+  host: UpstreamHost,
+  session: Session,
+  path: string,
+  message: Message,
+): void {
+  if (isControlPath(path)) {
+    const handler = Object.hasOwn(HANDLERS, path) ? HANDLERS[path] : undefined
+    if (handler !== undefined) handler(host, session, message)
+    else {
+      const detail = `a client cannot send ${path.slice(0, 64)}; see the protocol for what it can`
+      mistake(host, session, message, { code: 'PATH_CONTROL', detail })
+    }
+    return
+  }
+  const fault = pathFault(path, host.settings.path)
+  if (fault !== undefined) {
+    const detail = `the path "${path.slice(0, 64)}" ${fault}`
+    mistake(host, session, message, { code: 'PATH_INVALID', detail })
+  } else if (isDirectPath(path)) direct(host, session, path, message)
+  else publish(host, session, path, message)
+}
+
+function subscriptions(host: UpstreamHost, session: Session, path: string, message: Message): void {
+  let patterns: unknown
+  try {
+    patterns = bodyValue(message)
+  } catch {
+    patterns = undefined
+  }
+  const list: unknown[] = Array.isArray(patterns) ? patterns : [patterns]
+  for (const pattern of list) {
+    const fault = typeof pattern === 'string' ? wrong(host, session, path, pattern) : NOT_A_PATTERN
+    if (fault !== undefined) {
+      const told = typeof pattern === 'string' ? { ...fault, pattern } : fault
+      mistake(host, session, message, told)
+      continue
+    }
+    const others = (pattern as string).includes('->') ? pattern : `${session.id}->${pattern}`
+    const { after } = message.meta
+    host.update(session, path, jsonMessage(others, after === undefined ? undefined : { after }))
+  }
+}
+
+const NOT_A_PATTERN: Fault = Object.freeze({
+  code: 'PATTERN_INVALID',
+  detail: 'the message must be a pattern or an array of patterns',
+})
+
+function wrong(
+  host: UpstreamHost,
+  session: Session,
+  path: string,
+  pattern: string,
+): Fault | undefined {
+  if (pattern.includes('->')) {
+    if (session.principal.trusted) return undefined
+    return { code: 'PATTERN_INVALID', detail: 'a client subscribes itself only; leave out the id' }
+  }
+  const fault = patternFault(pattern, host.settings.path)
+  if (fault !== undefined) return { code: 'PATTERN_INVALID', detail: `the pattern ${fault}` }
+  const most = host.settings.patterns
+  if (path === CONNECT && session.patterns.size >= most && !session.patterns.has(pattern)) {
+    const detail = `a client may hold ${most} patterns; raise limits.patterns or use a wildcard`
+    return { code: 'LIMIT_PATTERNS', detail }
+  }
+  return undefined
+}
+
+function answer(host: UpstreamHost, session: Session, message: Message): void {
+  const { reply, code = 0 } = message.meta
+  if (!Number.isInteger(code) || code < 0 || code > 255) {
+    mistake(host, session, message, { code: 'CODE_INVALID', detail: 'a code is 0 to 255' })
+  } else if (reply === undefined || !session.answer(reply, message)) {
+    const detail = 'nothing was asked under this reply, or nobody waits for it any more'
+    mistake(host, session, message, { code: 'REPLY_UNKNOWN', detail })
+  }
+}
+
+function direct(host: UpstreamHost, session: Session, path: string, message: Message): void {
+  const { body, type, meta } = message
+  const { reply, deadline, ...rest } = meta
+  const question = makeMessage(body, type, { ...rest, origin: session.id })
+  if (reply === undefined) return host.update(session, path, question)
+  const timeout = Math.min(deadline ?? host.askTimeout, DAY)
+  if (!session.asks.ask(reply, { path, message: question, timeout, sender: session })) {
+    const detail = `${OPEN} questions of this client are unanswered; wait for some`
+    mistake(host, session, message, { code: 'LIMIT_QUESTIONS', detail })
+  }
+}
+
+const DAY = 86_400_000
+
+function publish(host: UpstreamHost, session: Session, path: string, message: Message): void {
+  const { id, key, exclude, reply, trace } = message.meta
+  const meta: Meta = {
+    origin: session.id,
+    ...(id !== undefined && { id }),
+    ...(key !== undefined && { key }),
+    ...(exclude !== undefined && { exclude }),
+    ...(trace !== undefined && { trace }),
+  }
+  const sender = reply === undefined ? session : new Publication(session, reply)
+  host.update(sender, path, makeMessage(message.body, message.type, meta))
+}
+
+/** The sender of an update whose publisher wants a receipt: the session, and one thing more. */
+class Publication implements Component {
+  id: string
+  readonly principal: Principal
+  readonly #session: Session
+  readonly #reply: string
+
+  constructor(session: Session, reply: string) {
+    this.id = session.id
+    this.principal = session.principal
+    this.#session = session
+    this.#reply = reply
+  }
+
+  update(sender: Component, path: string, message: Message): void {
+    const reply = this.#reply
+    if (path === RECEIPT) {
+      const { body, type } = message
+      this.#session.tellMessage(REPLY, makeMessage(body, type, { reply, code: 0 }))
+    } else if (path === ERROR) {
+      this.#session.tell(ERROR, { ...(bodyValue(message) as object), reply })
+    } else this.#session.update(sender, path, message)
+  }
+}
+
+function mistake(host: UpstreamHost, session: Session, message: Message, fault: Fault): void {
+  host.counters.fault(fault.code)
+  const { reply } = message.meta
+  session.tell(ERROR, reply === undefined ? fault : { ...fault, reply })
+}

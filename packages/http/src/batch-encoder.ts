@@ -1,0 +1,66 @@
+/**
+ * Turns a batch of updates into the bytes of one write. Sessions whose batches are equal share the bytes: with
+ * a thousand subscribers on one path the copying is done once per turn, not once per subscriber.
+ * Invariant: what was encoded is let go of at the end of the flush.
+ */
+import type { Codec, Update } from '@sapwood/core'
+import { jsonLine, serverSentEvent, webSocketFrame } from '@sapwood/wire'
+
+export class BatchEncoder {
+  readonly #codec: Codec<Uint8Array>
+  #last: readonly Update[] = []
+  #bytes: Uint8Array = new Uint8Array(0)
+  #touched: Update[] = []
+
+  constructor(codec: Codec<Uint8Array>) {
+    this.#codec = codec
+  }
+
+  encode(batch: readonly Update[]): Uint8Array {
+    const last = this.#last
+    let same = batch.length === last.length
+    for (let i = 0; same && i < batch.length; i++) same = batch[i] === last[i]
+    if (same) return this.#bytes
+    this.#last = batch
+    this.#bytes = this.#join(batch)
+    return this.#bytes
+  }
+
+  /** The batch as one piece. Called after each flush: frees what the flush shared. */
+  release(): void {
+    if (this.#touched.length === 0) return
+    for (const update of this.#touched) update.forget()
+    this.#touched = []
+    this.#last = []
+  }
+
+  #join(batch: readonly Update[]): Uint8Array {
+    if (batch.length === 1) return this.#one(batch[0] as Update)
+    const parts: Uint8Array[] = []
+    let size = 0
+    for (let i = 0; i < batch.length; i++) {
+      const part = this.#one(batch[i] as Update)
+      parts.push(part)
+      size += part.length
+    }
+    return Buffer.concat(parts, size)
+  }
+
+  #one(update: Update): Uint8Array {
+    this.#touched.push(update)
+    return update.encoded(this.#codec)
+  }
+}
+
+/** One encoder per wire form. */
+export class BatchEncoders {
+  readonly webSocket: BatchEncoder = new BatchEncoder(webSocketFrame)
+  readonly events: BatchEncoder = new BatchEncoder(serverSentEvent)
+  readonly lines: BatchEncoder = new BatchEncoder(jsonLine)
+
+  release(): void {
+    this.webSocket.release()
+    this.events.release()
+    this.lines.release()
+  }
+}

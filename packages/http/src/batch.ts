@@ -1,0 +1,79 @@
+/**
+ * `POST /update`: many updates in one request. A JSON array is checked whole, then applied in order; NDJSON is
+ * applied line by line as it arrives (DB-15). Receipts come back in the same order and form.
+ */
+import type { Component, Message, Principal } from '@sapwood/core'
+import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
+import { ERROR } from '@sapwood/hub'
+import { isFault, mediaType, parseFrames } from '@sapwood/wire'
+import { refuseBody, textOf } from './body.ts'
+import type { Call } from './call.ts'
+import { forCaller } from './call.ts'
+import { publishLines } from './lines.ts'
+import { fault } from './problem.ts'
+import { refusal } from './refusal.ts'
+
+/** Takes a call to `/update`. */
+export function publishBatch(call: Call): void {
+  if (!call.allows('POST', 'PUT')) return
+  call.identify(undefined, (principal) => {
+    if (mediaType(call.head['content-type']) === 'application/x-ndjson') {
+      publishLines(call, principal)
+      return
+    }
+    call.context.bodies.collect({
+      request: call.request,
+      response: call.response,
+      take: (body) => takeArray(call, principal, body),
+      refuse: (problem) => {
+        call.context.hub.counters.fault(problem.code)
+        refuseBody(call.response, problem)
+      },
+    })
+  })
+}
+
+function takeArray(call: Call, principal: Principal, body: Buffer | undefined): void {
+  const text = textOf(body)
+  if (text === undefined) return call.problem(fault('BODY_INVALID', 'the body is not valid UTF-8'))
+  const frames = parseFrames(text)
+  if (isFault(frames)) return call.problem({ ...frames, code: 'BODY_INVALID', status: 400 })
+  const { hub } = call.context
+  for (const [index, frame] of frames.entries()) {
+    const wrong = refusal(hub, principal, frame)
+    if (wrong !== undefined) {
+      return call.problem(
+        forCaller({ ...wrong, detail: `item ${index}: ${wrong.detail}` }, principal),
+      )
+    }
+  }
+  const single = !text.trimStart().startsWith('[')
+  const receipts: string[] = []
+  let open = frames.length
+  const done = (index: number, receipt: string): void => {
+    receipts[index] = receipt
+    if (--open === 0) call.json(200, single ? (receipts[0] as string) : `[${receipts.join(',')}]`)
+  }
+  if (open === 0) return call.json(200, '[]')
+  for (const [index, frame] of frames.entries()) {
+    const sender = new Sender(principal, (receipt) => done(index, receipt))
+    hub.update(sender, frame.path, frame.message)
+  }
+}
+
+/** Sends one update of a batch and hands on its receipt, or the document that stands for it. */
+class Sender implements Component {
+  id: string = NO_ID
+  readonly principal: Principal
+  readonly #done: (receipt: string) => void
+
+  constructor(principal: Principal, done: (receipt: string) => void) {
+    this.principal = principal
+    this.#done = done
+  }
+
+  update(_sender: Component, path: string, message: Message): void {
+    if (path === RECEIPT) this.#done(message.body as string)
+    else if (path === ERROR) this.#done(JSON.stringify(bodyValue(message)))
+  }
+}

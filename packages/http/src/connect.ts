@@ -1,0 +1,97 @@
+/**
+ * `POST /connect/<id>` and `POST /disconnect/<id>`: the back end subscribes a client after its own check of rights
+ * (DB-22). The grant lasts until it is taken back or the session ends.
+ */
+import type { Fault, Principal } from '@sapwood/core'
+import { CONNECT, connection, DISCONNECT, NO_ID, patternFault } from '@sapwood/core'
+import { parsePosition, Session } from '@sapwood/hub'
+import { refuseBody, textOf } from './body.ts'
+import type { Call } from './call.ts'
+import { forCaller } from './call.ts'
+import { fault } from './problem.ts'
+import { decodeSegment, readQuery } from './target.ts'
+
+/** Takes a call to `/connect/<id>`. */
+export function connect(call: Call): void {
+  change(call, CONNECT)
+}
+
+/** Takes a call to `/disconnect/<id>`. */
+export function disconnect(call: Call): void {
+  change(call, DISCONNECT)
+}
+
+function change(call: Call, path: typeof CONNECT | typeof DISCONNECT): void {
+  if (!call.allows('POST', 'PUT')) return
+  call.identify(undefined, (principal) => {
+    const { hub, bodies } = call.context
+    if (!hub.gate.allows(principal, 'control', path)) {
+      const detail = `${principal.id} may not subscribe others; send a key`
+      return call.problem(forCaller(fault('NOT_ALLOWED', detail, 403), principal))
+    }
+    const query = readQuery(call.query, path === CONNECT ? ['after'] : [])
+    if ('code' in query) return call.problem(query)
+    const after = query.get('after') ?? undefined
+    if (after !== undefined && parsePosition(after) === undefined) return call.problem(NO_POSITION)
+    bodies.collect({
+      request: call.request,
+      response: call.response,
+      take: (body) => apply(call, principal, path, body, after),
+      refuse: (problem) => refuseBody(call.response, problem),
+    })
+  })
+}
+
+/** What a position looks like is for nobody to know; that this is none, is. */
+export const NO_POSITION: Fault = fault(
+  'POSITION_INVALID',
+  'this is no position; send one that the hub told',
+)
+
+function apply(
+  call: Call,
+  principal: Principal,
+  path: typeof CONNECT | typeof DISCONNECT,
+  body: Buffer | undefined,
+  after: string | undefined,
+): void {
+  const { hub } = call.context
+  const id = decodeSegment(call.path.slice(path === CONNECT ? 9 : 12)) ?? ''
+  const session = hub.controller.get(id)
+  if (!(session instanceof Session)) {
+    const detail = 'no client of this id; it has left, or a new id was given to it'
+    return call.problem(fault('CLIENT_UNKNOWN', detail, 404))
+  }
+  const patterns = readPatterns(textOf(body) ?? '')
+  if (patterns === undefined) {
+    const detail = 'the body must be a JSON array of patterns'
+    return call.problem(fault('BODY_INVALID', detail))
+  }
+  for (const pattern of patterns) {
+    const wrong = patternFault(pattern, hub.settings.path)
+    if (wrong !== undefined || pattern.includes('->')) {
+      const reason = wrong ?? 'has "->" in it'
+      return call.problem(
+        fault('PATTERN_INVALID', `the pattern "${pattern.slice(0, 64)}" ${reason}`),
+      )
+    }
+  }
+  const all = new Set([...session.patterns.keys(), ...patterns])
+  if (path === CONNECT && all.size > hub.settings.patterns) {
+    const detail = `a client may hold ${hub.settings.patterns} patterns; see limits.patterns`
+    return call.problem(fault('LIMIT_PATTERNS', detail))
+  }
+  const sender = { id: NO_ID, principal, update: () => undefined }
+  for (const pattern of patterns) hub.update(sender, path, connection(id, pattern, after))
+  call.json(200, JSON.stringify({ at: hub.position, patterns }))
+}
+
+function readPatterns(text: string): string[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    const list = Array.isArray(value) ? value : [value]
+    return list.every((one) => typeof one === 'string') ? (list as string[]) : undefined
+  } catch {
+    return undefined
+  }
+}

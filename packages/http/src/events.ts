@@ -1,0 +1,70 @@
+/**
+ * `GET /events` and `GET /stream`: without a token a view that ends with its connection and resumes by position,
+ * with a token the transport of a session.
+ */
+import type { Fault, Principal } from '@sapwood/core'
+import type { Session } from '@sapwood/hub'
+import type { Call } from './call.ts'
+import { EventStream, sendAway } from './event-stream.ts'
+import { fault } from './problem.ts'
+import type { Subscription } from './subscribe.ts'
+import { readSubscription, refusedAll, subscribeAll } from './subscribe.ts'
+
+/** Takes a call to `/events[/<token>]`. */
+export function events(call: Call): void {
+  follow(call, 'sse')
+}
+
+/** Takes a call to `/stream[/<token>]`. */
+export function stream(call: Call): void {
+  follow(call, 'stream')
+}
+
+function follow(call: Call, kind: 'sse' | 'stream'): void {
+  if (!call.allows('GET')) return
+  const wanted = readSubscription(call, ['path'])
+  if ('code' in wanted) return call.problem(wanted)
+  const token = call.path.split('/')[2] ?? ''
+  call.identify(wanted.token, (principal) => {
+    const { hub, trust, encoders } = call.context
+    const encoder = kind === 'sse' ? encoders.events : encoders.lines
+    const full = hub.sessions.full(trust.address(call.request, call.head))
+    if (hub.draining || (full !== undefined && token === '')) {
+      const reason = hub.draining ? 'drain' : 'full'
+      const retryAfter = 1000 + Math.floor(Math.random() * 4000)
+      return sendAway(call.response, kind, { reason, retryAfter }, encoder, call.cors)
+    }
+    const { socket } = call.response
+    if (socket === null) return call.problem(PIPELINED)
+    const known = token === '' ? undefined : hub.sessions.find(token)
+    const opened = known ?? open(call, principal, wanted, token === '')
+    if ('code' in opened) return call.problem(opened)
+    const downstream = new EventStream(kind, call.response, socket, encoder)
+    downstream.open(opened, call.cors)
+    const resumed = known !== undefined
+    const cursor = wanted.after === undefined ? {} : { after: wanted.after }
+    opened.attach(downstream, resumed ? { resumed, principal, ...cursor } : {})
+    subscribeAll(hub, opened, resumed ? { ...wanted, after: undefined } : wanted)
+  })
+}
+
+const PIPELINED = fault(
+  'PIPELINED',
+  'a stream must be the first request that is open on its connection',
+)
+
+/** A view, or in place of a session that is gone a new one: its hello tells the new id and token. */
+function open(
+  call: Call,
+  principal: Principal,
+  wanted: Subscription,
+  view: boolean,
+): Session | Fault {
+  const { hub, trust } = call.context
+  if (view && wanted.patterns.length === 0) {
+    return fault('PATTERN_MISSING', 'say what to follow: ?path=PATTERN')
+  }
+  const refused = refusedAll(hub, principal, wanted.patterns)
+  if (refused !== undefined) return refused
+  return hub.open({ principal, view, address: trust.address(call.request, call.head) })
+}

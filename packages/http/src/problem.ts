@@ -1,0 +1,75 @@
+/**
+ * Errors as problem documents (RFC 9457): every refusal of this server is one, with the code that never changes.
+ * Invariant: no stack, no secret, nothing of the request but what the code is about.
+ */
+import type { ServerResponse } from 'node:http'
+import type { Fault } from '@sapwood/core'
+
+/** Headers as Node takes them fastest: name, value, name, value. */
+export type Headers = readonly string[]
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  421: 'Misdirected Request',
+  426: 'Upgrade Required',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+}
+
+/** The document of a fault. */
+export function problemText(fault: Fault): string {
+  const { code, detail, status = 400, ...more } = fault
+  return JSON.stringify({
+    type: 'about:blank',
+    title: TITLES[status],
+    status,
+    code,
+    detail,
+    ...more,
+  })
+}
+
+/** Answers with a problem. Does nothing if the answer has begun. */
+export function answerProblem(response: ServerResponse, fault: Fault, headers: Headers = []): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const text = problemText(fault)
+  const length = String(Buffer.byteLength(text))
+  const status = fault.status ?? 400
+  const challenge = status === 401 ? ['WWW-Authenticate', 'Bearer realm="sapwood"'] : []
+  response.writeHead(status, [
+    'Content-Type',
+    'application/problem+json',
+    'Content-Length',
+    length,
+    ...challenge,
+    ...headers,
+  ])
+  response.end(text)
+}
+
+/** A problem as a whole HTTP answer, for a socket that has no response object (any more). */
+export function rawProblem(fault: Fault, headers = ''): string {
+  const text = problemText(fault)
+  const status = fault.status ?? 400
+  const length = Buffer.byteLength(text)
+  return `HTTP/1.1 ${status} ${TITLES[status] ?? 'Error'}\r\nContent-Type: application/problem+json\r\nContent-Length: ${length}\r\nConnection: close\r\n${headers}\r\n${text}`
+}
+
+export function fault(code: string, detail: string, status = 400): Fault {
+  return { code, detail, status }
+}

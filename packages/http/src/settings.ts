@@ -1,0 +1,63 @@
+/** What the HTTP side of a hub can be told. Durations in milliseconds, sizes in bytes. */
+import type { Checker } from '@sapwood/auth'
+
+export interface HttpOptions {
+  /** Address to listen on. `127.0.0.1`. */
+  readonly host?: string
+  /** Port to listen on; 0 for a free one. 8787. */
+  readonly port?: number
+  /** Bearer keys: who shows one is trusted. */
+  readonly keys?: readonly string[]
+  /** Further checkers of bearer credentials. */
+  readonly checkers?: readonly Checker[]
+  /** Trust loopback peers and serve the demo page. For trying things out, on a loopback address only. */
+  readonly dev?: boolean
+  /** Origins whose pages may call; the hub's own, and in `dev` any loopback one, by default. */
+  readonly origins?: readonly string[]
+  /** Addresses or networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` names the peer for limits and logs. */
+  readonly trustedProxies?: readonly string[]
+  readonly poll?: {
+    /** How long news are collected before a poll is answered. 250 ms. */
+    readonly bundle?: number
+    /** How long a poll without news is held. 30 s. */
+    readonly hold?: number
+    /** How long a session without a poll is kept. 30 s. */
+    readonly expire?: number
+  }
+  readonly limits?: {
+    /** Bytes of an update, an NDJSON line, a question to a browser. 1 MiB. */
+    readonly body?: number
+    /** Bytes of a whole NDJSON stream; 0 for no limit. */
+    readonly stream?: number
+    /** How long a request's head may take. 10 s. */
+    readonly headerTime?: number
+    /** How long a body may take, or pause where it streams. 60 s. */
+    readonly bodyTime?: number
+  }
+  readonly drain?: {
+    /** How long open requests may take to end. 10 s. */
+    readonly limit?: number
+  }
+  /** The demo page and the browser SDK, as files; without them there are none. */
+  readonly assets?: { readonly page?: URL; readonly sdk?: URL }
+}
+
+type Complete<T> = { readonly [K in keyof T]-?: Complete<NonNullable<T[K]>> }
+
+/** The defaults, which `HttpOptions` documents. */
+export const HTTP_DEFAULTS: Complete<Pick<HttpOptions, 'poll' | 'limits' | 'drain'>> = {
+  poll: { bundle: 250, hold: 30_000, expire: 30_000 },
+  limits: { body: 1024 * 1024, stream: 0, headerTime: 10_000, bodyTime: 60_000 },
+  drain: { limit: 10_000 },
+}
+
+/** Every number of the HTTP side, told or taken. */
+export type HttpSettings = typeof HTTP_DEFAULTS
+
+export function httpSettings(options: HttpOptions): HttpSettings {
+  return {
+    poll: { ...HTTP_DEFAULTS.poll, ...options.poll },
+    limits: { ...HTTP_DEFAULTS.limits, ...options.limits },
+    drain: { ...HTTP_DEFAULTS.drain, ...options.drain },
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Who is calling. A key or token says it; in `dev`, and only there, a peer on this machine is trusted without one.
+ * Invariant: that trust is never lent to a page that the operator has not listed, to something that was
+ * forwarded, or to a request that was sent to another name (DNS rebinding).
+ */
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIPv6 } from 'node:net'
+import { keyChecker, Portal } from '@sapwood/auth'
+import type { Fault, Principal } from '@sapwood/core'
+import { ANYONE } from '@sapwood/core'
+import type { Hub } from '@sapwood/hub'
+import { hostName, isLoopbackAddress, isLoopbackName, Origins } from './origins.ts'
+import { fault } from './problem.ts'
+import type { RequestHead } from './request-head.ts'
+import type { HttpOptions } from './settings.ts'
+
+/** A peer on this machine, where that is enough. */
+const LOCAL: Principal = Object.freeze({ id: 'local', trusted: true })
+
+const FOREIGN_ORIGIN = fault(
+  'ORIGIN_FOREIGN',
+  'pages of this origin may not call; list it under [http] origins',
+  403,
+)
+const FORWARDED = fault(
+  'FORWARDED',
+  'a forwarded request is not trusted for coming from this machine; send a key',
+  403,
+)
+const WRONG_HOST = fault('HOST_FOREIGN', 'this hub answers to loopback names only', 421)
+const HOST_MISSING = fault('HOST_MISSING', 'the request has no Host header', 400)
+
+/** What is told who somebody is. An object, since a request that publishes should not cost a closure. */
+export interface Identifying {
+  /** @param problem why the credential proves nobody; `principal` is nobody then. */
+  identified(problem: Fault | undefined, principal: Principal): void
+}
+
+export class Trust {
+  readonly origins: Origins
+  readonly #dev: boolean
+  readonly #portal: Portal
+  readonly #hub: Hub
+  readonly #proxies: BlockList | undefined
+  /** Host headers that were found to be loopback names. */
+  readonly #hosts = new Set<string>()
+
+  constructor(hub: Hub, options: HttpOptions) {
+    this.#hub = hub
+    this.#dev = options.dev ?? false
+    this.origins = new Origins(options.origins ?? [], this.#dev && options.origins === undefined)
+    this.#portal = new Portal([keyChecker(options.keys ?? []), ...(options.checkers ?? [])])
+    this.#proxies = options.trustedProxies?.length ? networks(options.trustedProxies) : undefined
+  }
+
+  /** Says who sent a request, in the same call unless a checker takes its time. */
+  identify(
+    request: IncomingMessage,
+    head: RequestHead,
+    token: string | undefined,
+    asker: Identifying,
+  ): void {
+    const bearer = bearerOf(head.authorization)
+    if (bearer !== undefined) return this.#login('bearer', bearer, asker)
+    if (token !== undefined) return this.#login('token', token, asker)
+    if (!this.#dev || !isLoopbackAddress(request.socket.remoteAddress)) {
+      return asker.identified(undefined, ANYONE)
+    }
+    const refused = this.#refusal(head)
+    asker.identified(refused, refused === undefined ? LOCAL : ANYONE)
+  }
+
+  /** The client's `token`, told in its hello. */
+  login(token: string, asker: Identifying): void {
+    this.#login('token', token, asker)
+  }
+
+  /** Why a page must not be answered at all: the handshake of a WebSocket has no other guard. */
+  pageRefusal(head: RequestHead): Fault | undefined {
+    const { origin, host } = head
+    return origin === undefined || this.origins.allows(origin, host) ? undefined : FOREIGN_ORIGIN
+  }
+
+  /** Why a request that reached `dev` under this name is not answered. */
+  hostRefusal(head: RequestHead): Fault | undefined {
+    if (!this.#dev) return undefined
+    const { host } = head
+    if (host === undefined) return HOST_MISSING
+    if (this.#hosts.has(host)) return undefined
+    if (!isLoopbackName(hostName(host))) return WRONG_HOST
+    if (this.#hosts.size < 256) this.#hosts.add(host)
+    return undefined
+  }
+
+  /** The peer's address for limits and logs, never for trust. */
+  address(request: IncomingMessage, head: RequestHead): string {
+    const peer = request.socket.remoteAddress ?? ''
+    const told = head['x-forwarded-for']
+    if (told === undefined || this.#proxies === undefined) return peer
+    // from the nearest proxy outwards, as far as each says it of one that is trusted
+    let address = peer
+    for (const next of told.split(',').reverse()) {
+      if (!this.#proxies.check(plain(address), isIPv6(plain(address)) ? 'ipv6' : 'ipv4')) break
+      address = next.trim()
+    }
+    return address
+  }
+
+  #refusal(head: RequestHead): Fault | undefined {
+    const wrongHost = this.hostRefusal(head)
+    if (wrongHost !== undefined) return wrongHost
+    const { origin } = head
+    const listed = origin !== undefined && this.origins.allows(origin, head.host)
+    if (origin !== undefined && !listed) return FOREIGN_ORIGIN
+    const site = head['sec-fetch-site']
+    if (site !== undefined && (site === 'cross-site' || site === 'same-site') && !listed) {
+      return FOREIGN_ORIGIN
+    }
+    return head.forwarded ? FORWARDED : undefined
+  }
+
+  #login(kind: 'bearer' | 'token', value: string, asker: Identifying): void {
+    this.#portal.login({ kind, value }, (refused, principal) => {
+      const { portal } = this.#hub.options
+      if (principal !== undefined) asker.identified(undefined, principal)
+      else if (portal === undefined) asker.identified(refused, ANYONE)
+      else {
+        portal.login({ kind, value }, (also, found) => asker.identified(also, found ?? ANYONE))
+      }
+    })
+  }
+}
+
+function bearerOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined
+  const match = /^bearer +(\S+) *$/i.exec(authorization)
+  // another scheme proves nobody here, and that must be said
+  return match === null ? '' : match[1]
+}
+
+function networks(addresses: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const address of addresses) {
+    const [net, bits] = address.split('/') as [string, string?]
+    const family = isIPv6(net) ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(net, family)
+    else list.addSubnet(net, Number(bits), family)
+  }
+  return list
+}
+
+function plain(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address
+}

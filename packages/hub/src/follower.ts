@@ -8,9 +8,11 @@
  *     behind   behind          behind     behind     next join, or live
  *
  * Invariant: `watermark` is never beyond something that this session is owed and was not given, and whatever
- * cannot be given any more is told as a gap.
+ * cannot be given any more is told as a gap, in front of everything that has a higher position: whoever saw such a
+ * position saw the gap as well, and to anybody else it is told again.
  */
 import type { Update } from '@sapwood/core'
+import { matches } from '@sapwood/core'
 import type { GapReason } from './control.ts'
 import { GAP, RESUMED } from './control.ts'
 import type { Engine, ReadRequest, ReadResult } from './engine.ts'
@@ -39,6 +41,16 @@ interface Ahead {
   readonly join: Join
 }
 
+/** The losses that were told but may not have arrived. */
+interface Told {
+  /** Where the cursor stood: who has seen more has seen the gap. */
+  readonly cursor: number
+  /** Who is at this cursor but `ahead` has seen the gap, too; undefined where that says nothing about it. */
+  readonly ahead: number | undefined
+  /** From where on they were owed before. */
+  readonly starts: Map<string, number>
+}
+
 export class Follower {
   /** Each pattern with the offset from which on it is owed. */
   readonly patterns: Map<string, number> = new Map()
@@ -50,7 +62,7 @@ export class Follower {
   #ahead: Ahead | undefined
   #joins: Join[] | undefined
   #announce: string | undefined
-  #lost: Set<string> | undefined
+  #told: Told | undefined
   #reason: GapReason = 'evicted'
 
   constructor(engine: Engine, output: FollowerOutput) {
@@ -80,6 +92,7 @@ export class Follower {
   /** Follows `pattern` from now on, or from the position `after`. Returns the cursor to begin with. */
   connect(pattern: string, after?: string): string {
     const start = this.patterns.get(pattern)
+    this.#told?.starts.delete(pattern)
     if (after === undefined) {
       if (start === undefined) this.patterns.set(pattern, this.#engine.head)
       return this.watermark
@@ -103,6 +116,7 @@ export class Follower {
 
   disconnect(pattern: string): void {
     this.patterns.delete(pattern)
+    this.#told?.starts.delete(pattern)
     for (const join of this.#joins ?? []) join.patterns.delete(pattern)
     this.#ahead?.join.patterns.delete(pattern)
   }
@@ -124,11 +138,12 @@ export class Follower {
     const text = after ?? formatPosition(this.#engine.epoch, this.#confirmed)
     const { position, reason } = this.#look(text)
     if (position === undefined) {
-      this.#ahead = this.#joins = undefined
+      this.#ahead = this.#joins = this.#told = undefined
       this.behind(this.#engine.head)
       this.#gap([...this.patterns.keys()], text, reason)
       return
     }
+    this.#recall(position)
     const ahead = this.#ahead
     if (ahead !== undefined && position.ahead !== ahead.offset) {
       this.#ahead = undefined
@@ -168,23 +183,70 @@ export class Follower {
       this.#announce = undefined
       this.#output.control(RESUMED, message, this.watermark)
     }
+    const ahead = this.#ahead
+    const joining = ahead !== undefined && this.#cursor < ahead.offset
+    // while the others stand ahead only what joins can be told as lost; the rest is read again from there
+    const end = joining && result.lost.length > 0 ? ahead.offset : Number.POSITIVE_INFINITY
+    if (!joining) this.#lose(result.lost, this.#engine.head, false)
+    else
+      this.#lose(
+        result.lost.filter((each) => ahead.join.patterns.has(each)),
+        end,
+        true,
+      )
     for (const update of result.updates) {
+      if (update.offset > end) break
       this.#cursor = update.offset
+      if (this.#wasGiven(update)) continue
       this.#output.replay(update, this.#at(update.offset, update.at))
     }
-    for (const pattern of result.lost) {
-      this.#lost ??= new Set()
-      this.#lost.add(pattern)
-      this.patterns.set(pattern, this.#engine.head)
+    this.#cursor = Math.min(result.until, end)
+    if (this.#cursor >= this.#engine.head && !this.#joins?.length) this.#caughtUp()
+  }
+
+  /** Tells what is lost up to `end` and goes on without it: the patterns concerned are owed from there on. */
+  #lose(lost: readonly string[], end: number, joining: boolean): void {
+    const patterns = lost.filter((pattern) => (this.patterns.get(pattern) ?? end) < end)
+    if (patterns.length === 0) return
+    const starts = this.#told?.starts ?? new Map<string, number>()
+    for (const pattern of patterns) {
+      const start = this.patterns.get(pattern) ?? end
+      starts.set(pattern, Math.min(start, starts.get(pattern) ?? start))
+      this.patterns.set(pattern, end)
     }
-    const from = this.#cursor
-    this.#cursor = result.until
-    if (this.#cursor < this.#engine.head) return
-    if (this.#lost !== undefined) {
-      this.#gap([...this.#lost], this.#at(from), this.#reason)
-      this.#lost = undefined
+    const after = this.#at(this.#cursor)
+    const others = [...this.patterns.values()].some((start) => start < end)
+    const ahead = others ? formatPosition(this.#engine.epoch, this.#cursor, end) : this.#at(end)
+    this.#told = { cursor: this.#cursor, ahead: joining ? undefined : end, starts }
+    const at = joining ? after : ahead
+    const message = { patterns, after, at, reason: this.#reason }
+    this.#output.control(GAP, message, at)
+  }
+
+  /** The client is back at `position`: a gap that it cannot have seen is a loss that was not told. */
+  #recall(position: Position): void {
+    const told = this.#told
+    if (told === undefined) return
+    this.#told = undefined
+    if (
+      position.offset > told.cursor ||
+      (told.ahead !== undefined && position.ahead === told.ahead)
+    ) {
+      return
     }
-    if (!this.#joins?.length) this.#caughtUp()
+    for (const [pattern, start] of told.starts) this.patterns.set(pattern, start)
+  }
+
+  /** During a join: was it given because of a pattern that does not join? */
+  #wasGiven(update: Update): boolean {
+    const ahead = this.#ahead
+    if (ahead === undefined || update.offset > ahead.offset) return false
+    for (const [pattern, start] of this.patterns) {
+      if (start >= update.offset || ahead.join.patterns.has(pattern)) continue
+      const waits = this.#joins?.some((join) => join.patterns.has(pattern)) ?? false
+      if (!waits && matches(pattern, update.path)) return true
+    }
+    return false
   }
 
   #caughtUp(): void {

@@ -1,0 +1,18 @@
+/** What tests of every package share: a clock that stands still, a byte cutter, recorders, conformance suites. */
+
+export type { ComponentCase } from './component-conformance.ts'
+export { componentConformance } from './component-conformance.ts'
+export type { Cut, CutOptions } from './cuts.ts'
+export { cuts } from './cuts.ts'
+export { engineConformance } from './engine-conformance.ts'
+export { FakeClock } from './fake-clock.ts'
+export type { MemoryTransportOptions } from './memory-transport.ts'
+export { MemoryLink, memoryTransport } from './memory-transport.ts'
+export type { EngineCase, EngineLimits } from './opened-engine.ts'
+export { randomLetters, randomNumbers } from './random.ts'
+export type { Received } from './recording-component.ts'
+export { RecordingComponent } from './recording-component.ts'
+export type { TestLike } from './test-like.ts'
+export type { ComeBack, MakeTransport, TransportCase, TransportClient } from './transport-case.ts'
+export type { TransportSuiteOptions } from './transport-conformance.ts'
+export { transportConformance } from './transport-conformance.ts'

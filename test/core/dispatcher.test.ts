@@ -1,0 +1,495 @@
+import assert from 'node:assert/strict'
+import type { Component, DispatcherDeps, Message } from '@sapwood/core'
+import {
+  CONNECT,
+  CONNECTED,
+  Controller,
+  connection,
+  DISCONNECT,
+  DISCONNECTED,
+  Dispatcher,
+  GONE,
+  jsonMessage,
+  message,
+  parseConnection,
+  RECEIPT,
+  SYSTEM,
+  TEXT_TYPE,
+  Update,
+} from '@sapwood/core'
+import { RecordingComponent, randomLetters } from '@sapwood/testkit'
+import fc from 'fast-check'
+import { test } from 'tap'
+import { anyPath, anyPattern, matchesPlainly } from './arbitraries.ts'
+
+function setUp(deps: Partial<DispatcherDeps> = {}) {
+  const components = new Map<string, Component>()
+  const thrown: [thrown: unknown, receiver: Component, path: string][] = []
+  const ignored: [path: string, text: string][] = []
+  const dispatcher = new Dispatcher({
+    find: (id) => components.get(id),
+    onThrow: (...told) => thrown.push(told),
+    onIgnored: (...told) => ignored.push(told),
+    ...deps,
+  })
+  dispatcher.id = 'dispatcher'
+  const add = (id: string): RecordingComponent => {
+    const component = new RecordingComponent(id)
+    components.set(id, component)
+    return component
+  }
+  return { dispatcher, components, thrown, ignored, add, publisher: add('publisher') }
+}
+
+/** A component that does something at each update. */
+function doing(id: string, run: (path: string) => void): Component {
+  return { id, principal: SYSTEM, update: (_sender, path) => run(path) }
+}
+
+/** What a component got that is neither a receipt nor a confirmation. */
+function updatesOf(component: RecordingComponent): string[] {
+  const own = [RECEIPT, CONNECTED, DISCONNECTED]
+  return component.paths.filter((path) => !own.includes(path))
+}
+
+test('DB-06: an update reaches who is subscribed to its path, from its sender', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const [one, two] = [add('one'), add('two')]
+  t.ok(dispatcher.subscribe(one, 'orders/42'))
+  t.notOk(dispatcher.subscribe(one, 'orders/42'))
+  dispatcher.subscribe(two, 'orders/7')
+  const said = jsonMessage({ state: 'paid' })
+  dispatcher.update(publisher, 'orders/42', said)
+  t.equal(one.received.length, 1)
+  t.equal(one.received[0]?.sender, publisher)
+  t.equal(one.received[0]?.message, said)
+  t.same(two.received, [])
+  t.ok(dispatcher.unsubscribe(one, 'orders/42'))
+  t.notOk(dispatcher.unsubscribe(one, 'orders/42'))
+  dispatcher.update(publisher, 'orders/42', said)
+  t.equal(one.received.length, 1)
+})
+
+test('a component gets an update once however many of its patterns match', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const one = add('one')
+  for (const pattern of ['a/b', 'a/*', 'a/**', '*/b', '**']) dispatcher.subscribe(one, pattern)
+  dispatcher.update(publisher, 'a/b', jsonMessage(1))
+  t.same(one.paths, ['a/b'])
+  t.same(publisher.values(RECEIPT), [{ id: '', at: '', matched: 1 }])
+})
+
+test('size and patternsOf say what is held', async (t) => {
+  const { dispatcher, add } = setUp()
+  const one = add('one')
+  t.equal(dispatcher.size, 0)
+  t.equal(dispatcher.patternsOf('one'), undefined)
+  dispatcher.subscribe(one, 'a')
+  dispatcher.subscribe(one, 'b/*')
+  t.equal(dispatcher.size, 1)
+  t.same([...(dispatcher.patternsOf('one') ?? [])], ['a', 'b/*'])
+  dispatcher.unsubscribe(one, 'a')
+  dispatcher.unsubscribe(one, 'b/*')
+  t.equal(dispatcher.size, 0)
+  t.equal(dispatcher.patternsOf('one'), undefined)
+})
+
+test('DB-07: `::connect` subscribes and is confirmed; again it is confirmed again', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const one = add('one')
+  dispatcher.update(publisher, CONNECT, connection('one', 'a/*'))
+  dispatcher.update(publisher, CONNECT, message('one->a/*', TEXT_TYPE))
+  t.same(one.lines, [`${CONNECTED} "a/*"`, `${CONNECTED} "a/*"`])
+  t.equal(one.received[0]?.sender, dispatcher)
+  t.same([...(dispatcher.patternsOf('one') ?? [])], ['a/*'])
+  dispatcher.update(publisher, 'a/b', jsonMessage(1))
+  t.same(updatesOf(one), ['a/b'])
+})
+
+test('DB-07: the confirmation carries the position that was asked for', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const one = add('one')
+  dispatcher.update(publisher, CONNECT, connection('one', 'a', '0123456789abcdef-7'))
+  t.equal(one.received[0]?.message.meta.after, '0123456789abcdef-7')
+})
+
+test('DB-07, DB-08: what names nobody or no pattern is ignored and counted', async (t) => {
+  const { dispatcher, add, publisher, ignored } = setUp()
+  const one = add('one')
+  const texts = [
+    'one',
+    'one->',
+    '->a',
+    'one->a->b',
+    'nobody->a',
+    'one->a//b',
+    'one->**/a',
+    '',
+    '{"a":1}',
+  ]
+  for (const path of [CONNECT, DISCONNECT]) {
+    for (const text of texts) dispatcher.update(publisher, path, message(text, TEXT_TYPE))
+    dispatcher.update(publisher, path, jsonMessage({ id: 'one' }))
+    dispatcher.update(publisher, path, message(Uint8Array.of(1)))
+  }
+  t.equal(ignored.length, 2 * (texts.length + 2))
+  t.same(one.received, [])
+  t.equal(dispatcher.size, 0)
+  for (const receipt of publisher.values(RECEIPT)) t.has(receipt, { matched: 0 })
+})
+
+test('DB-08: `::disconnect` unsubscribes, is confirmed once, and nothing comes any more', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const one = add('one')
+  dispatcher.subscribe(one, 'a/*')
+  dispatcher.update(publisher, DISCONNECT, connection('one', 'a/b'))
+  t.same(one.take(), [], 'another pattern than the one it holds')
+  dispatcher.update(publisher, DISCONNECT, connection('one', 'a/*'))
+  dispatcher.update(publisher, DISCONNECT, connection('one', 'a/*'))
+  dispatcher.update(publisher, 'a/b', jsonMessage(1))
+  t.same(one.lines, [`${DISCONNECTED} "a/*"`])
+  t.same(
+    publisher.values(RECEIPT).map((receipt) => (receipt as { matched: number }).matched),
+    [0, 1, 0, 0],
+  )
+})
+
+test('DB-09, W1: `::gone` drops everything of an id that the registry has forgotten', async (t) => {
+  const { dispatcher, components, add, publisher } = setUp()
+  const [one, two] = [add('one'), add('two')]
+  for (const pattern of ['a', 'a/*', '**']) dispatcher.subscribe(one, pattern)
+  dispatcher.subscribe(two, 'a')
+  components.delete('one')
+  dispatcher.update(publisher, GONE, jsonMessage('one'))
+  t.equal(dispatcher.size, 1)
+  t.equal(dispatcher.patternsOf('one'), undefined)
+  one.take()
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  dispatcher.update(publisher, 'a/b', jsonMessage(1))
+  t.same(one.received, [])
+  t.same(updatesOf(two), ['a'])
+  const again = add('one')
+  dispatcher.subscribe(again, 'c')
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  t.same(again.received, [], 'a new component of that id has only what it subscribed to')
+})
+
+test('DB-10: observers see control updates after they took effect', async (t) => {
+  const { dispatcher, components, add, publisher } = setUp()
+  add('one')
+  const seen: [path: string, held: string[]][] = []
+  const observer = doing('observer', (path) => {
+    seen.push([path, [...(dispatcher.patternsOf('one') ?? [])]])
+  })
+  components.set('observer', observer)
+  for (const path of [CONNECT, DISCONNECT, GONE]) dispatcher.subscribe(observer, path)
+  dispatcher.update(publisher, CONNECT, connection('one', 'a'))
+  dispatcher.update(publisher, CONNECT, connection('one', 'b'))
+  dispatcher.update(publisher, DISCONNECT, connection('one', 'a'))
+  dispatcher.update(publisher, GONE, jsonMessage('one'))
+  t.same(seen, [
+    [CONNECT, ['a']],
+    [CONNECT, ['a', 'b']],
+    [DISCONNECT, ['b']],
+    [GONE, []],
+  ])
+})
+
+test('wildcards at the front see neither control nor direct updates', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const [all, some] = [add('all'), add('some')]
+  dispatcher.subscribe(all, '**')
+  dispatcher.subscribe(some, '*/**')
+  dispatcher.update(publisher, '::anything/else', jsonMessage(1))
+  dispatcher.update(publisher, '@name/noun', jsonMessage(1))
+  dispatcher.update(publisher, CONNECT, connection('all', 'b'))
+  t.same(updatesOf(all), [])
+  t.same(updatesOf(some), [])
+})
+
+test('what goes to a name goes to `direct` and to no subscriber', async (t) => {
+  const asked: string[] = []
+  const { dispatcher, add, publisher } = setUp({
+    direct: (_sender, path) => {
+      asked.push(path)
+      return 2
+    },
+  })
+  const one = add('one')
+  dispatcher.subscribe(one, '@name/noun')
+  dispatcher.update(publisher, '@name/noun', jsonMessage(1))
+  t.same(asked, ['@name/noun'])
+  t.same(one.received, [])
+  t.has(publisher.values(RECEIPT)[0], { matched: 2 })
+})
+
+test('W7: a receiver that throws is told, stays, and hinders nobody', async (t) => {
+  const { dispatcher, add, publisher, thrown } = setUp()
+  const mistake = new Error('mistake')
+  const broken = doing('broken', () => {
+    throw mistake
+  })
+  const after = add('after')
+  dispatcher.subscribe(broken, 'a')
+  dispatcher.subscribe(after, 'a')
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  dispatcher.update(publisher, 'a', jsonMessage(2))
+  t.same(after.values('a'), [1, 2])
+  t.same(thrown, [
+    [mistake, broken, 'a'],
+    [mistake, broken, 'a'],
+  ])
+  dispatcher.update(broken, 'b', jsonMessage(1))
+  t.equal(thrown.length, 3, 'its receipt it may refuse as well')
+})
+
+test('W7: who subscribes during an update does not get that one', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const [newcomer, old] = [add('newcomer'), add('old')]
+  dispatcher.subscribe(old, 'somewhere/else')
+  const host = doing('host', () => {
+    for (const pattern of ['a', '*', '**']) {
+      dispatcher.subscribe(newcomer, pattern)
+      dispatcher.subscribe(old, pattern)
+    }
+  })
+  dispatcher.subscribe(host, 'a')
+  dispatcher.subscribe(host, '*')
+  dispatcher.subscribe(host, '**')
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  t.same(newcomer.received, [], 'one without a subscription')
+  t.same(old.received, [], 'one with a subscription elsewhere')
+  dispatcher.update(publisher, 'b', jsonMessage(2))
+  t.same([newcomer.paths, old.paths], [['b'], ['b']], 'but the next one')
+})
+
+test('W7: who is subscribed and adds a pattern during an update still gets it, once', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const late = add('late')
+  const host = doing('host', () => dispatcher.subscribe(late, '**'))
+  dispatcher.subscribe(host, 'a')
+  dispatcher.subscribe(late, 'a')
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  t.same(late.paths, ['a'])
+})
+
+test('W7: who unsubscribes during an update, before its turn, does not get it', async (t) => {
+  const { dispatcher, add, publisher } = setUp()
+  const [left, dropped, last] = [add('left'), add('dropped'), add('last')]
+  const host = doing('host', () => {
+    dispatcher.unsubscribe(left, 'a')
+    dispatcher.drop('dropped')
+  })
+  dispatcher.subscribe(host, 'a')
+  for (const component of [left, dropped, last]) dispatcher.subscribe(component, 'a')
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  t.same([left.paths, dropped.paths, last.paths], [[], [], ['a']])
+})
+
+test('W7: who leaves and comes back during its own update does not get it twice', async (t) => {
+  const { dispatcher, publisher } = setUp()
+  let calls = 0
+  const restless = doing('restless', () => {
+    calls++
+    dispatcher.unsubscribe(restless, 'a')
+    t.ok(dispatcher.subscribe(restless, 'a'))
+    t.notOk(dispatcher.subscribe(restless, 'a'))
+  })
+  dispatcher.subscribe(restless, 'a')
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  t.equal(calls, 1)
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  t.equal(calls, 2)
+})
+
+test('updates do not nest: one within another is a mistake that is told', async (t) => {
+  const { dispatcher, add, publisher, thrown } = setUp()
+  const [after, other] = [add('after'), add('other')]
+  dispatcher.subscribe(
+    doing('nesting', () => dispatcher.update(publisher, 'b', jsonMessage(1))),
+    'a',
+  )
+  dispatcher.subscribe(after, 'a')
+  dispatcher.subscribe(other, 'b')
+  dispatcher.update(publisher, 'a', jsonMessage(1))
+  t.match(thrown[0]?.[0], { code: 'UPDATE_NESTED' })
+  t.same(after.paths, ['a'], 'those behind it get theirs')
+  t.same(other.paths, [])
+  dispatcher.update(publisher, 'b', jsonMessage(1))
+  t.same(other.paths, ['b'])
+})
+
+test('a receipt says id, position and how many it reached', async (t) => {
+  const receipts: unknown[] = []
+  let made = 0
+  const { dispatcher, add, publisher } = setUp({
+    position: () => 'hub-9',
+    nextId: () => `made-${++made}`,
+    onReceipt: (_about, receipt) => receipts.push({ ...JSON.parse(receipt.body) }),
+  })
+  dispatcher.subscribe(add('one'), 'a')
+  dispatcher.subscribe(add('two'), '*')
+  dispatcher.update(publisher, 'a', new Update('a', jsonMessage(1, { id: 'own' }), 5, 'hub-5'))
+  dispatcher.update(publisher, 'b', new Update('b', jsonMessage(1), 6, 'hub-6'))
+  dispatcher.update(publisher, '::c', jsonMessage(1))
+  t.same(publisher.values(RECEIPT), [
+    { id: 'own', at: 'hub-5', matched: 2 },
+    { id: 'made-1', at: 'hub-6', matched: 1 },
+    { id: 'made-2', at: 'hub-9', matched: 0 },
+  ])
+  t.same(receipts, [{ id: 'own', at: 'hub-5', matched: 2 }], 'remembered by a publisher id only')
+})
+
+test('a receipt is not answered by a receipt', async (t) => {
+  const { dispatcher, publisher, thrown } = setUp()
+  dispatcher.update(publisher, RECEIPT, jsonMessage(1))
+  dispatcher.update(dispatcher, 'a', jsonMessage(1))
+  t.same(publisher.received, [])
+  t.same(thrown, [])
+})
+
+test('behind a controller `::gone` takes effect, is seen, and ends there', async (t) => {
+  const loops: string[] = []
+  const controller = new Controller('hub', {
+    random: randomLetters(2),
+    defer: (run) => run(),
+    onLoop: (_sender, path) => loops.push(path),
+    onThrow: (thrown) => t.fail(String(thrown)),
+  })
+  const log = new RecordingComponent()
+  const dispatcher = new Dispatcher({
+    find: (id) => controller.get(id),
+    onThrow: (thrown) => t.fail(String(thrown)),
+  })
+  controller.register(dispatcher)
+  controller.delegate(log)
+  controller.delegate(dispatcher)
+  const [one, observer] = [new RecordingComponent(), new RecordingComponent()]
+  controller.register(one)
+  controller.register(observer)
+  controller.update(observer, CONNECT, connection(one.id, 'a'))
+  controller.update(observer, CONNECT, connection(observer.id, GONE))
+  controller.unregister(one)
+  controller.update(observer, CONNECT, connection(one.id, 'b'))
+  t.same(observer.values(GONE), [one.id])
+  t.equal(dispatcher.patternsOf(one.id), undefined)
+  t.same(log.paths, [CONNECT, CONNECT, GONE, CONNECT], 'nothing else went round')
+  t.same(loops, [])
+})
+
+test('parseConnection takes exactly one arrow between an id and a pattern', async (t) => {
+  t.same(parseConnection('id->a/**'), { id: 'id', pattern: 'a/**' })
+  t.same(parseConnection('id with - and >->a'), { id: 'id with - and >', pattern: 'a' })
+  for (const text of ['', '->', 'a->', '->a', 'a->b->c', 'a>b', 'a->/b', 'a->**/b']) {
+    t.equal(parseConnection(text), undefined, text)
+  }
+})
+
+interface Act {
+  readonly kind: 'subscribe' | 'unsubscribe' | 'drop'
+  readonly who: number
+  readonly pattern: string
+}
+
+const act: fc.Arbitrary<Act> = fc.record({
+  kind: fc.constantFrom('subscribe', 'subscribe', 'subscribe', 'unsubscribe', 'drop'),
+  who: fc.nat({ max: 4 }),
+  pattern: anyPattern,
+})
+
+/** Between two updates some acts, and at each delivery of an update some others. */
+const round = fc.record({
+  before: fc.array(act, { maxLength: 6 }),
+  during: fc.array(fc.array(act, { maxLength: 3 }), { maxLength: 4 }),
+  path: anyPath.filter((path) => !path.startsWith('@')),
+})
+
+test('whatever is subscribed and unsubscribed during updates, each gets what it is owed, once', async () => {
+  fc.assert(
+    fc.property(fc.array(round, { minLength: 1, maxLength: 6 }), (rounds) => {
+      const held = new Map<number, Set<string>>()
+      const wants = (who: number, path: string): boolean =>
+        [...(held.get(who) ?? [])].some((pattern) => matchesPlainly(pattern, path))
+      let got: number[] = []
+      let left = new Set<number>()
+      let during: Act[][] = []
+      const components = [0, 1, 2, 3, 4].map((who) =>
+        doing(`component ${who}`, (path) => {
+          assert.ok(wants(who, path), `${who} got ${path}, to which it is not subscribed`)
+          got.push(who)
+          for (const each of during.shift() ?? []) run(each)
+        }),
+      )
+      const dispatcher = new Dispatcher({
+        find: () => undefined,
+        onThrow: (thrown) => {
+          throw thrown
+        },
+      })
+      const run = ({ kind, who, pattern }: Act): void => {
+        const component = components[who] as Component
+        const mine = held.get(who) ?? new Set<string>()
+        held.set(who, mine)
+        if (kind === 'subscribe') {
+          assert.equal(dispatcher.subscribe(component, pattern), !mine.has(pattern))
+          mine.add(pattern)
+          return
+        }
+        left.add(who)
+        if (kind === 'unsubscribe') {
+          assert.equal(dispatcher.unsubscribe(component, pattern), mine.delete(pattern))
+        } else {
+          dispatcher.drop(component.id)
+          mine.clear()
+        }
+      }
+      for (const { before, during: acts, path } of rounds) {
+        during = []
+        before.forEach(run)
+        const owed = components.map((_, who) => who).filter((who) => wants(who, path))
+        got = []
+        left = new Set()
+        during = acts.map((each) => [...each])
+        dispatcher.update(
+          doing('publisher', () => undefined),
+          path,
+          jsonMessage(1),
+        )
+        assert.deepEqual(got, [...new Set(got)], 'one got it twice')
+        for (const who of got) assert.ok(owed.includes(who), `${who} came later`)
+        for (const who of owed) assert.ok(got.includes(who) || left.has(who), `${who} missed it`)
+      }
+      const holders = [...held.values()].filter((patterns) => patterns.size > 0).length
+      assert.equal(dispatcher.size, holders)
+      for (const [who, patterns] of held) {
+        const theirs = dispatcher.patternsOf(`component ${who}`) ?? new Set()
+        assert.deepEqual([...theirs].sort(), [...patterns].sort())
+      }
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('after everybody left, no update reaches anybody', async () => {
+  const grants = fc.array(fc.tuple(fc.nat({ max: 4 }), anyPattern), { maxLength: 20 })
+  fc.assert(
+    fc.property(grants, anyPath, (subscriptions, path) => {
+      const { dispatcher, publisher } = setUp()
+      const probes = [0, 1, 2, 3, 4].map((who) => new RecordingComponent(`probe ${who}`))
+      for (const [who, pattern] of subscriptions) {
+        dispatcher.subscribe(probes[who] as Component, pattern)
+      }
+      for (const probe of probes) dispatcher.update(publisher, GONE, goneOf(probe))
+      dispatcher.update(publisher, path, jsonMessage(1))
+      assert.equal(dispatcher.size, 0)
+      assert.deepEqual(
+        probes.flatMap((probe) => probe.paths.filter((each) => each !== GONE)),
+        [],
+      )
+    }),
+  )
+})
+
+function goneOf(component: Component): Message {
+  return jsonMessage(component.id)
+}

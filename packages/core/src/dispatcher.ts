@@ -8,11 +8,12 @@
  */
 import type { Component, Principal } from './component.ts'
 import { NO_ID, SYSTEM } from './component.ts'
+import { parseConnection } from './connect-message.ts'
 import { SapwoodError } from './errors.ts'
 import { Matcher } from './matcher.ts'
 import type { Message } from './message.ts'
-import { jsonMessage, message as makeMessage, textOf } from './message.ts'
-import { isControlPath, isDirectPath, patternFault } from './path.ts'
+import { message as makeMessage, TEXT_TYPE, textOf } from './message.ts'
+import { isControlPath, isDirectPath } from './path.ts'
 import { RECEIPT, Receipt } from './receipt.ts'
 import { Update } from './update.ts'
 
@@ -48,14 +49,6 @@ class Subscriber {
   constructor(component: Component) {
     this.component = component
   }
-}
-
-/** `id->pattern` in its two parts, or undefined for any other text. */
-export function parseConnection(text: string): { id: string; pattern: string } | undefined {
-  const parts = text.split('->')
-  const [id, pattern] = parts
-  if (parts.length !== 2 || !id || !pattern || patternFault(pattern) !== undefined) return undefined
-  return { id, pattern }
 }
 
 export class Dispatcher implements Component {
@@ -175,21 +168,20 @@ export class Dispatcher implements Component {
       return undefined
     }
     if (path !== CONNECT && path !== DISCONNECT) return undefined
-    const text = textOf(message)
-    const connection = parseConnection(text)
+    const connection = parseConnection(message)
     const component = connection && this.#deps.find(connection.id)
     if (connection === undefined || component === undefined) {
-      this.#deps.onIgnored?.(path, text)
+      this.#deps.onIgnored?.(path, textOf(message))
       return 0
     }
     const { pattern } = connection
     if (path === CONNECT) {
       this.subscribe(component, pattern)
-      this.#tell(component, CONNECTED, jsonMessage(pattern, message.meta))
+      this.#tell(component, CONNECTED, makeMessage(pattern, TEXT_TYPE, message.meta))
       return 1
     }
     if (!this.unsubscribe(component, pattern)) return 0
-    this.#tell(component, DISCONNECTED, jsonMessage(pattern))
+    this.#tell(component, DISCONNECTED, makeMessage(pattern, TEXT_TYPE))
     return 1
   }
 
@@ -208,13 +200,4 @@ export class Dispatcher implements Component {
       this.#deps.onThrow?.(thrown, component, path)
     }
   }
-}
-
-/** The message of a `::connect` or `::disconnect`. */
-export function connection(id: string, pattern: string, after?: string): Message {
-  return makeMessage(
-    JSON.stringify(`${id}->${pattern}`),
-    undefined,
-    after === undefined ? undefined : { after },
-  )
 }

@@ -6,18 +6,17 @@ export { CancelSignal } from './cancel.ts'
 export type { Clock } from './clock.ts'
 export type { Component, Principal } from './component.ts'
 export { ANYONE, NO_ID, SYSTEM } from './component.ts'
+export { connection, parseConnection } from './connect-message.ts'
 export type { ControllerDeps } from './controller.ts'
 export { Controller, nameFault } from './controller.ts'
 export type { DispatcherDeps } from './dispatcher.ts'
 export {
   CONNECT,
   CONNECTED,
-  connection,
   DISCONNECT,
   DISCONNECTED,
   Dispatcher,
   GONE,
-  parseConnection,
 } from './dispatcher.ts'
 export type { Fault } from './errors.ts'
 export { reasonOf, SapwoodError } from './errors.ts'

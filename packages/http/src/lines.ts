@@ -10,6 +10,7 @@ import { bodyValue, NO_ID, RECEIPT, Timer } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import { isFault, parseFrames } from '@sapwood/wire'
 import type { Call } from './call.ts'
+import { coalesceWrites } from './coalesce.ts'
 import { fault } from './problem.ts'
 import { refusal } from './refusal.ts'
 
@@ -19,6 +20,7 @@ const UNREAD = 256 * 1024
 
 /** Takes the lines of a request, sent by `principal`. */
 export function publishLines(call: Call, principal: Principal): void {
+  coalesceWrites(call.request.socket)
   const lines = new Lines(call, principal)
   call.request.on('data', (chunk: Buffer) => lines.read(chunk))
   call.request.on('end', () => lines.end())
@@ -183,15 +185,16 @@ class Lines implements Component, Timed {
   #finish(): void {
     const { response } = this.#call
     if (!this.#ended || this.#open > 0 || response.writableEnded) return
-    this.#begin()
+    // when all came in one turn the answer has a length and needs no chunks
+    this.#begin(['Content-Length', String(Buffer.byteLength(this.#out))])
     response.end(this.#out)
     this.#out = ''
   }
 
-  #begin(): void {
+  #begin(length: readonly string[] = []): void {
     const { response, cors } = this.#call
     if (response.headersSent) return
-    response.writeHead(200, ['Content-Type', 'application/x-ndjson', ...cors])
+    response.writeHead(200, ['Content-Type', 'application/x-ndjson', ...length, ...cors])
   }
 
   #break(problem: Fault): void {

@@ -63,11 +63,14 @@ export function answerProblem(response: ServerResponse, fault: Fault, headers: H
 }
 
 /** A problem as a whole HTTP answer, for a socket that has no response object (any more). */
-export function rawProblem(fault: Fault, headers = ''): string {
+export function rawProblem(fault: Fault, headers: Headers = []): string {
   const text = problemText(fault)
   const status = fault.status ?? 400
-  const length = Buffer.byteLength(text)
-  return `HTTP/1.1 ${status} ${TITLES[status] ?? 'Error'}\r\nContent-Type: application/problem+json\r\nContent-Length: ${length}\r\nConnection: close\r\n${headers}\r\n${text}`
+  const lines = [`HTTP/1.1 ${status} ${TITLES[status] ?? 'Error'}`]
+  const all = ['Content-Type', 'application/problem+json', 'Connection', 'close', ...headers]
+  all.push('Content-Length', String(Buffer.byteLength(text)))
+  for (let i = 0; i + 1 < all.length; i += 2) lines.push(`${all[i]}: ${all[i + 1]}`)
+  return `${lines.join('\r\n')}\r\n\r\n${text}`
 }
 
 export function fault(code: string, detail: string, status = 400): Fault {

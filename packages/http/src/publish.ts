@@ -10,6 +10,7 @@ import type { BodyTaker } from './body.ts'
 import { readBody, refuseBody } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
+import { coalesceWrites } from './coalesce.ts'
 import type { RequestHead } from './request-head.ts'
 import { decodePath } from './target.ts'
 import type { Identifying } from './trust.ts'
@@ -17,6 +18,7 @@ import type { Identifying } from './trust.ts'
 /** Takes a call to `/update/<path>`. */
 export function publish(call: Call): void {
   if (!call.allows('PUT', 'POST')) return
+  coalesceWrites(call.request.socket)
   const publication = new Publication(call)
   call.context.trust.identify(call.request, call.head, undefined, publication)
 }

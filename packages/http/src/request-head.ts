@@ -19,6 +19,11 @@ export class RequestHead {
   'sapwood-wait': string | undefined
   'sapwood-timeout': string | undefined
   traceparent: string | undefined
+  upgrade: string | undefined
+  connection: string | undefined
+  'sec-websocket-key': string | undefined
+  'sec-websocket-version': string | undefined
+  'sec-websocket-protocol': string | undefined
   /** What the nearest proxy says of the peer. */
   'x-forwarded-for': string | undefined
   /** Somebody forwarded this: it does not come from where it seems to come from. */
@@ -43,6 +48,11 @@ const NAMES = new Map<string, Name>(
       'sapwood-wait',
       'sapwood-timeout',
       'traceparent',
+      'upgrade',
+      'connection',
+      'sec-websocket-key',
+      'sec-websocket-version',
+      'sec-websocket-protocol',
       'x-forwarded-for',
     ] as const
   ).map((name) => [name, name]),

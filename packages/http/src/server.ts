@@ -1,15 +1,13 @@
 /**
- * The hub on a port: node:http parses, routes answer, `ws` shakes hands. Limits stand on the server itself, and what
+ * The hub on a port: node:http parses, routes answer. Limits stand on the server itself, and what
  * never becomes a request (broken heads, TLS on a plain port, heads that take too long) gets a clear answer too.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Fault } from '@sapwood/core'
 import { SapwoodError } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
-import { WebSocketServer } from 'ws'
 import type { Assets } from './assets.ts'
 import { loadAssets } from './assets.ts'
 import { BatchEncoders } from './batch-encoder.ts'
@@ -19,17 +17,14 @@ import { Call } from './call.ts'
 import { BUILT_IN, handlerComponent } from './handlers.ts'
 import { isLoopbackName } from './origins.ts'
 import { answerProblem, fault, rawProblem } from './problem.ts'
+import type { Stage } from './rehearse.ts'
+import { rehearse } from './rehearse.ts'
 import { readHead } from './request-head.ts'
 import { route } from './routes.ts'
 import type { HttpOptions } from './settings.ts'
 import { httpSettings } from './settings.ts'
 import { Trust } from './trust.ts'
-import { WebSocketDownstream } from './web-socket.ts'
-
-/** The subprotocol of a WebSocket. */
-const PROTOCOL = 'sapwood.v1'
-/** Bytes that a frame may have beyond the body of its update. */
-const FRAME_OVERHEAD = 64 * 1024
+import { serveUpgrades } from './upgrade.ts'
 
 export interface HttpServer {
   /** Where it is reached, `http://127.0.0.1:8787`. */
@@ -53,17 +48,8 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
     const detail = `dev trusts this machine and listens on loopback only, not on ${host}; use hub with a key`
     throw new SapwoodError('DEV_NOT_LOOPBACK', detail)
   }
-  const settings = httpSettings(options)
-  const context: HttpContext = {
-    hub,
-    options,
-    settings,
-    trust: new Trust(hub, options),
-    bodies: new Bodies(hub.wheel, settings.limits.body, settings.limits.bodyTime),
-    encoders: new BatchEncoders(),
-  }
+  const context = makeContext(hub, options)
   const assets = await loadAssets(options.assets)
-  const forgetFlush = hub.outlet.onFlushed(() => context.encoders.release())
   const forgetAnswers = hub.answer(
     'hub',
     handlerComponent(BUILT_IN, {
@@ -71,35 +57,50 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
     }),
   )
   const server = makeServer(context, assets)
+  const upgraded = serveUpgrades(server, context)
   await listen(server, host, options.port ?? 8787)
+  const stopRehearsal = rehearse(stageOf)
   const { address, port } = server.address() as AddressInfo
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
     closing ??= new Promise((resolve) => {
-      forgetFlush()
+      stopRehearsal()
       forgetAnswers()
-      context.bodies.close()
+      context.close()
       server.close(() => resolve())
       for (const session of [...hub.sessions]) session.end({ reason: 'closed', retryAfter: 1000 })
       server.closeAllConnections()
-      for (const socket of upgraded(server)) socket.destroy()
+      for (const socket of upgraded) socket.destroy()
     })
     return closing
   }
   return { url, close, drain: () => drain(server, context, close) }
 }
 
-/** Sockets that left HTTP behind. Node forgets them; whoever closes must not. */
-const UPGRADED = new WeakMap<Server, Set<Duplex>>()
-
-function upgraded(server: Server): Set<Duplex> {
-  let sockets = UPGRADED.get(server)
-  if (sockets === undefined) {
-    sockets = new Set()
-    UPGRADED.set(server, sockets)
+function makeContext(hub: Hub, options: HttpOptions): HttpContext & { close(): void } {
+  const settings = httpSettings(options)
+  const encoders = new BatchEncoders()
+  const bodies = new Bodies(hub.wheel, settings.limits.body, settings.limits.bodyTime)
+  const forget = hub.outlet.onFlushed(() => encoders.release())
+  const close = (): void => {
+    forget()
+    bodies.close()
   }
-  return sockets
+  return { hub, options, settings, trust: new Trust(hub, options), bodies, encoders, close }
+}
+
+/** The same server for a hub of its own. */
+function stageOf(hub: Hub): Stage {
+  const context = makeContext(hub, { dev: true })
+  const server = makeServer(context, { page: undefined, sdk: undefined })
+  const upgraded = serveUpgrades(server, context)
+  const close = (): void => {
+    context.close()
+    server.close()
+    for (const socket of upgraded) socket.destroy()
+  }
+  return { server, close }
 }
 
 function makeServer(context: HttpContext, assets: Assets): Server {
@@ -139,60 +140,7 @@ function makeServer(context: HttpContext, assets: Assets): Server {
     if (socket.writable && error.code !== 'ECONNRESET') socket.end(rawProblem(problem))
     else socket.destroy()
   })
-  upgrades(server, context)
   return server
-}
-
-function upgrades(server: Server, context: HttpContext): void {
-  const { hub, trust, settings } = context
-  const sockets = upgraded(server)
-  const webSockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: settings.limits.body + FRAME_OVERHEAD,
-    handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
-  })
-  const refuse = (socket: Duplex, problem: Fault): void => {
-    hub.counters.fault(problem.code)
-    socket.end(rawProblem(problem))
-  }
-  webSockets.on('wsClientError', (error, socket) =>
-    refuse(socket, fault('HANDSHAKE_INVALID', error.message)),
-  )
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
-    socket.on('error', () => socket.destroy())
-    const head = readHead(request)
-    const target = request.url ?? ''
-    const mark = target.indexOf('?')
-    if ((mark < 0 ? target : target.slice(0, mark)) !== '/ws') {
-      return refuse(socket, fault('NOT_FOUND', 'WebSockets are served at /ws', 404))
-    }
-    const refused = trust.hostRefusal(head) ?? trust.pageRefusal(head)
-    if (refused !== undefined) return refuse(socket, refused)
-    const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1))
-    const token = query.get('token') ?? undefined
-    trust.identify(request, head, token, {
-      identified(problem, principal) {
-        if (problem !== undefined) return refuse(socket, problem)
-        webSockets.handleUpgrade(request, socket, first, (webSocket) => {
-          sockets.add(socket)
-          const address = trust.address(request, head)
-          const downstream = new WebSocketDownstream(context, webSocket, socket, principal, address)
-          webSocket.on('message', (data, isBinary) => downstream.received(data as Buffer, isBinary))
-          webSocket.on('pong', () => downstream.ponged())
-          webSocket.on('close', (code) => {
-            sockets.delete(socket)
-            downstream.closed(code)
-          })
-          webSocket.on('error', (error: NodeJS.ErrnoException) =>
-            hub.counters.fault(error.code ?? 'WEB_SOCKET'),
-          )
-          socket.on('drain', () => downstream.drained())
-        })
-      },
-    })
-  })
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * A session over a WebSocket. `ws` does the handshake and the reading; what goes out is framed once per update and
- * written straight to the socket.
+ * A session over a WebSocket. The bytes that come in are decoded in `wire`; what goes out is framed once per
+ * update and written straight to the socket. There is one such object per connection and no closure: ten
+ * thousand of them wait for hours, and what an idle client costs is what it holds.
  *
  *     state     hello             any other frame          close
  *     silent    greeting          hello is taken as said   -
@@ -14,43 +15,50 @@ import type { Fault, Principal } from '@sapwood/core'
 import { bodyValue, jsonMessage, Update } from '@sapwood/core'
 import type { AttachOptions, Downstream, Farewell, Session } from '@sapwood/hub'
 import { ERROR, HELLO, SOCKET_LIMIT, VERSION } from '@sapwood/hub'
-import type { Frame } from '@sapwood/wire'
-import { isFault, parseFrames } from '@sapwood/wire'
-import type { WebSocket } from 'ws'
+import type { Frame, WebSocketHandler } from '@sapwood/wire'
+import {
+  closeFrame,
+  isFault,
+  parseFrames,
+  pingFrame,
+  pongFrame,
+  WebSocketDecoder,
+} from '@sapwood/wire'
 import type { HttpContext } from './call.ts'
 import { bye, CLOSE_CODES } from './farewell.ts'
 import { fault } from './problem.ts'
 
 /** Frames that may wait for a hello to be answered. */
 const WAITING = 1024
+/** Milliseconds that the other end has to answer a close. */
+const CLOSING = 2000
+/** Close codes by which a client says good-bye; from 4000 to 4099 it will not come back. */
+const GOOD_BYE: ReadonlySet<number> = new Set([1000, 1001, 1005])
+const ABNORMAL = 1006
 
-export class WebSocketDownstream implements Downstream {
+export class WebSocketDownstream implements Downstream, WebSocketHandler {
   readonly kind = 'ws'
   readonly greets = true
   readonly pings = true
   readonly #context: HttpContext
-  readonly #webSocket: WebSocket
   readonly #socket: Duplex
-  readonly #principal: Principal
   readonly #address: string
+  readonly #decoder: WebSocketDecoder
+  #principal: Principal
   #session: Session | undefined
   #waiting: Frame[] | undefined
   #rotated = false
+  #closing = false
+  #code = ABNORMAL
   /** What had been sent when the last ping left: its pong confirms that. */
   #pinged = 0
 
-  constructor(
-    context: HttpContext,
-    webSocket: WebSocket,
-    socket: Duplex,
-    principal: Principal,
-    address: string,
-  ) {
+  constructor(context: HttpContext, socket: Duplex, principal: Principal, address: string) {
     this.#context = context
-    this.#webSocket = webSocket
     this.#socket = socket
     this.#principal = principal
     this.#address = address
+    this.#decoder = new WebSocketDecoder(context.settings.limits.body + FRAME_OVERHEAD)
   }
 
   get room(): number {
@@ -63,46 +71,69 @@ export class WebSocketDownstream implements Downstream {
 
   probe(): boolean {
     this.#pinged = this.#session?.sent ?? 0
-    this.#webSocket.ping()
+    this.#socket.write(pingFrame())
     return true
   }
 
   close(farewell: Farewell): readonly Update[] {
-    if (farewell.reason === 'dead') this.#webSocket.terminate()
+    if (farewell.reason === 'dead') this.#socket.destroy()
     else {
       this.#write(bye(farewell, this.#session?.watermark ?? ''))
-      this.#webSocket.close(CLOSE_CODES[farewell.reason], farewell.reason)
+      this.#close(CLOSE_CODES[farewell.reason], farewell.reason)
     }
     return []
   }
 
-  /** A message came in. */
-  received(data: Buffer, isBinary: boolean): void {
-    if (isBinary) {
-      this.#wrong(fault('FRAME_BINARY', 'frames are JSON text; send bytes as base64 in one'))
-      this.#webSocket.close(1003, 'FRAME_BINARY')
-      return
-    }
-    const frames = parseFrames(data.toString())
-    if (isFault(frames)) return this.#wrong(frames)
-    for (const frame of frames) this.#take(frame)
+  /** Bytes came in. */
+  read(chunk: Uint8Array): void {
+    this.#decoder.push(chunk, this)
   }
 
-  ponged(): void {
+  text(text: string): void {
+    const frames = parseFrames(text)
+    if (isFault(frames)) return this.#wrong(frames)
+    for (let i = 0; i < frames.length; i++) this.#take(frames[i] as Frame)
+  }
+
+  binary(): void {
+    this.#wrong(fault('FRAME_BINARY', 'frames are JSON text; send bytes as base64 in one'))
+    this.#close(1003, 'FRAME_BINARY')
+  }
+
+  ping(payload: Uint8Array): void {
+    this.#session?.seen()
+    if (!this.#closing) this.#socket.write(pongFrame(payload))
+  }
+
+  pong(): void {
     this.#session?.seen()
     this.#session?.confirm(this.#pinged)
   }
 
+  /** The other end closes, or answers our close. */
+  closed(code: number): void {
+    this.#code = code
+    if (!this.#closing) this.#close(code === 1005 ? 1000 : code, '')
+    this.#socket.end()
+  }
+
+  fault(code: number, name: string): void {
+    this.#wrong(fault(name, 'this is no frame that a client may send'))
+    this.#close(code, name)
+  }
+
+  /** The socket takes bytes again. */
   drained(): void {
     this.#session?.drained()
   }
 
-  /** @param code 1000, 1001 and 1005 are good-byes; 4000 to 4099 end the session at once. */
-  closed(code: number): void {
+  /** The socket is gone. */
+  ended(): void {
     const session = this.#session
     if (session === undefined) return
+    const code = this.#code
     if (code >= 4000 && code < 4100 && session.downstream === this) session.end()
-    else session.detach(this, code === 1000 || code === 1001 || code === 1005)
+    else session.detach(this, GOOD_BYE.has(code))
   }
 
   #take(frame: Frame): void {
@@ -116,8 +147,8 @@ export class WebSocketDownstream implements Downstream {
       this.#context.hub.receive(session, frame.path, frame.message)
     } else if (this.#waiting !== undefined) {
       if (this.#waiting.length < WAITING) this.#waiting.push(frame)
-      else this.#webSocket.close(1008, 'LIMIT_WAITING')
-    } else if (frame.path === HELLO) this.#greet(readHello(bodyValue(frame.message)))
+      else this.#close(1008, 'LIMIT_WAITING')
+    } else if (frame.path === HELLO) this.#greet(readHello(frame.message))
     else {
       this.#greet({})
       this.#take(frame)
@@ -125,38 +156,29 @@ export class WebSocketDownstream implements Downstream {
   }
 
   #greet(hello: Hello | Fault): void {
-    if ('code' in hello) {
-      this.#wrong(hello)
-      this.#webSocket.close(4000, hello.code)
-      return
-    }
+    if ('code' in hello) return this.#refuse(hello)
+    if (hello.token === undefined) return this.#open(hello)
     this.#waiting = []
-    if (hello.token === undefined) this.#open(hello, this.#principal)
-    else {
-      this.#context.trust.login(hello.token, {
-        identified: (problem, principal) => {
-          if (problem === undefined) this.#open(hello, principal)
-          else {
-            this.#wrong(problem)
-            this.#webSocket.close(4000, problem.code)
-          }
-        },
-      })
-    }
+    this.#context.trust.login(hello.token, {
+      identified: (problem, principal) => {
+        if (problem !== undefined) return this.#refuse(problem)
+        this.#principal = principal
+        this.#open(hello)
+      },
+    })
   }
 
-  #open(hello: Hello, principal: Principal): void {
+  #open(hello: Hello): void {
     const { hub } = this.#context
     const known = hello.resume === undefined ? undefined : hub.sessions.find(hello.resume)
     const full = known === undefined ? hub.sessions.full(this.#address) : undefined
     if (full !== undefined || hub.draining) {
       hub.counters.fault(full?.code ?? 'DRAINING')
-      this.close({
-        reason: full ? 'full' : 'drain',
-        retryAfter: 1000 + Math.floor(Math.random() * 4000),
-      })
+      const retryAfter = 1000 + Math.floor(Math.random() * 4000)
+      this.close({ reason: full ? 'full' : 'drain', retryAfter })
       return
     }
+    const principal = this.#principal
     const session = known ?? hub.open({ principal, address: this.#address })
     this.#session = session
     if (known !== undefined) {
@@ -165,9 +187,9 @@ export class WebSocketDownstream implements Downstream {
     }
     session.attach(this, attachment(hello, principal, known !== undefined))
     if (hello.name !== undefined) this.#claim(session, hello.name)
-    const waiting = this.#waiting ?? []
+    const waiting = this.#waiting
     this.#waiting = undefined
-    for (const frame of waiting) this.#take(frame)
+    for (const frame of waiting ?? []) this.#take(frame)
   }
 
   #claim(session: Session, name: string): void {
@@ -187,14 +209,33 @@ export class WebSocketDownstream implements Downstream {
   /** A mistake of the client: it is told, and nobody else notices. */
   #wrong(problem: Fault): void {
     this.#context.hub.counters.fault(problem.code)
-    if (this.#session !== undefined) this.#session.tell(ERROR, problem)
-    else this.#write(new Update(ERROR, jsonMessage(problem)))
+    if (this.#session === undefined) this.#write(new Update(ERROR, jsonMessage(problem)))
+    else {
+      this.#session.tell(ERROR, problem)
+      this.#session.flush(this.#context.hub.wheel.now())
+    }
+  }
+
+  /** There will be no session here. */
+  #refuse(problem: Fault): void {
+    this.#wrong(problem)
+    this.#close(4000, problem.code)
   }
 
   #write(update: Update): void {
     this.#socket.write(this.#context.encoders.webSocket.encode([update]))
   }
+
+  #close(code: number, reason: string): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.#socket.write(closeFrame(code, reason))
+    this.#context.hub.wheel.after(CLOSING, () => this.#socket.destroy())
+  }
 }
+
+/** Bytes that a frame may have beyond the body of its update. */
+const FRAME_OVERHEAD = 64 * 1024
 
 /** What a client says first. */
 interface Hello {
@@ -204,17 +245,27 @@ interface Hello {
   readonly after?: string
 }
 
-function readHello(value: unknown): Hello | Fault {
+const WORDS = ['token', 'name', 'resume', 'after'] as const
+
+function readHello(message: Frame['message']): Hello | Fault {
+  const value = bodyValue(message)
   if (typeof value !== 'object' || value === null) return HELLO_WRONG
   const hello = value as Record<string, unknown>
   if (hello.version !== undefined && hello.version !== VERSION) {
     const detail = `this hub speaks version ${VERSION}; load its own /sapwood.js`
     return { code: 'VERSION_UNSUPPORTED', detail }
   }
-  for (const name of ['token', 'name', 'resume', 'after']) {
+  for (const name of WORDS) {
     if (hello[name] !== undefined && typeof hello[name] !== 'string') return HELLO_WRONG
   }
-  return hello as Hello
+  // a member called `code` would look like a fault
+  const { token, name, resume, after } = hello as Hello
+  return {
+    ...(token !== undefined && { token }),
+    ...(name !== undefined && { name }),
+    ...(resume !== undefined && { resume }),
+    ...(after !== undefined && { after }),
+  }
 }
 
 const HELLO_WRONG: Fault = {

@@ -19,7 +19,6 @@ import {
   outcome,
   parseConnection,
   SYSTEM,
-  textOf,
 } from '@sapwood/core'
 
 export type Action = 'publish' | 'subscribe' | 'ask' | 'answer' | 'control'
@@ -86,8 +85,7 @@ export class Gate implements Component {
   #control(sender: Component, path: string, message: Message): void {
     // who knows a reply path was asked on it: the path itself is the permission
     if (path.startsWith(`${INBOX}/`)) return this.#next.update(sender, path, message)
-    const named =
-      path === CONNECT || path === DISCONNECT ? parseConnection(textOf(message)) : undefined
+    const named = path === CONNECT || path === DISCONNECT ? parseConnection(message) : undefined
     const own = named !== undefined && named.id === sender.id
     if (!this.#permits(sender, path, named?.pattern, own)) {
       return this.#refuse(

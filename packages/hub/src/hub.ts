@@ -31,7 +31,7 @@ import type { Rule } from './gate.ts'
 import { Gate } from './gate.ts'
 import { History } from './history.ts'
 import { MemoryEngine } from './memory-engine.ts'
-import { nodeClock, randomEpoch, randomLetters } from './node.ts'
+import { nodeClock, randomEpoch, randomLetters, randomSecret } from './node.ts'
 import { Outlet } from './outlet.ts'
 import { formatPosition } from './position.ts'
 import type { SessionOptions } from './session.ts'
@@ -91,7 +91,7 @@ export class Hub implements UpstreamHost {
     this.wheel = new Wheel(clock)
     this.outlet = new Outlet(setImmediate, () => clock.now())
     this.budget = new Budget(all.limits.outbox)
-    this.sessions = new Sessions(all.limits, () => randomLetters(32))
+    this.sessions = new Sessions(all.limits, randomSecret)
     this.engine =
       options.engine ?? new MemoryEngine(clock, { epoch: randomEpoch(), ...all.history })
     const onThrow = (thrown: unknown, component: Component, path: string): void =>
@@ -213,7 +213,7 @@ export class Hub implements UpstreamHost {
    * @example const session = hub.open({ principal }); session.attach(downstream)
    */
   open(options: Omit<SessionOptions, 'secret'>): Session {
-    const session = new Session(this, { ...options, secret: randomLetters(32) })
+    const session = new Session(this, { ...options, secret: randomSecret() })
     this.controller.register(session)
     this.sessions.add(session)
     this.counters.opened++

@@ -68,8 +68,10 @@ export class MemoryEngine implements Engine {
 
   append(sender: Component, path: string, message: Message): void {
     const offset = ++this.#head
-    const update = new Update(path, message, offset, formatPosition(this.epoch, offset))
-    this.#store(update)
+    const log = this.#logOf(path)
+    // the log's own copy of the path: what a publisher sent is not kept once per update
+    const update = new Update(log.path, message, offset, formatPosition(this.epoch, offset))
+    this.#store(log, update)
     this.#events?.deliver(sender, update)
   }
 
@@ -103,8 +105,8 @@ export class MemoryEngine implements Engine {
   }
 
   /** Lets go of what is too old. Called at each read and append; call it now and then when nothing happens. */
-  trim(): void {
-    const oldest = this.#clock.now() - this.#options.age
+  trim(now: number = this.#clock.now()): void {
+    const oldest = now - this.#options.age
     while (this.#first < this.#log.length) {
       const over = this.#count > this.#options.count || this.#bytes > this.#options.bytes
       if (!over && (this.#times[this.#first] as number) >= oldest) break
@@ -118,20 +120,24 @@ export class MemoryEngine implements Engine {
     }
   }
 
-  #store(update: Update): void {
+  #logOf(path: string): PathLog {
+    const known = this.#paths.get(path)
+    if (known !== undefined) return known
+    const log = new PathLog(path)
+    this.#paths.set(path, log)
+    this.#index.set(path, log)
+    return log
+  }
+
+  #store(log: PathLog, update: Update): void {
+    const now = this.#clock.now()
     this.#log.push(update)
-    this.#times.push(this.#clock.now())
+    this.#times.push(now)
     this.#count++
     this.#bytes += update.size
-    let log = this.#paths.get(update.path)
-    if (log === undefined) {
-      log = new PathLog(update.path)
-      this.#paths.set(update.path, log)
-      this.#index.set(update.path, log)
-    }
     log.push(update)
     if (log.size > this.#options.pathCount) this.#evictOf(log)
-    this.trim()
+    this.trim(now)
   }
 
   #evictOf(log: PathLog): void {

@@ -376,16 +376,11 @@ export class Session implements Component, Grantee, Flushable, Timed {
 
   #hello(resumed: boolean): Update {
     const at = this.watermark
-    const hello = {
-      id: this.id,
-      resume: this.secret,
-      version: VERSION,
-      heartbeat: this.#host.settings.heartbeat.interval,
-      at,
-      patterns: [...this.patterns.keys()],
-      resumed,
-    }
-    return control(HELLO, hello, at)
+    const { interval } = this.#host.settings.heartbeat
+    const patterns = JSON.stringify([...this.patterns.keys()])
+    // put together by hand: in a storm of handshakes the general way is what costs
+    const text = `{"id":"${this.id}","resume":"${this.secret}","version":${VERSION},"heartbeat":${interval},"at":"${at}","patterns":${patterns},"resumed":${resumed}}`
+    return new Update(HELLO, makeMessage(text), 0, at)
   }
 
   #read(room: number): void {
@@ -411,7 +406,8 @@ export class Session implements Component, Grantee, Flushable, Timed {
 
   #connected(pattern: string, after: string | undefined): void {
     const at = this.#follower.connect(pattern, after)
-    this.#push(control(CONNECTED, { pattern, at }, at))
+    const text = `{"pattern":${JSON.stringify(pattern)},"at":"${at}"}`
+    this.#push(new Update(CONNECTED, makeMessage(text), 0, at))
   }
 
   #disconnected(pattern: string): void {

@@ -6,6 +6,7 @@ import type { Component, Fault, Message, Meta, Principal } from '@sapwood/core'
 import {
   bodyValue,
   CONNECT,
+  connection,
   DISCONNECT,
   isControlPath,
   isDirectPath,
@@ -78,9 +79,12 @@ function subscriptions(host: UpstreamHost, session: Session, path: string, messa
       mistake(host, session, message, told)
       continue
     }
-    const others = (pattern as string).includes('->') ? pattern : `${session.id}->${pattern}`
+    const text = pattern as string
     const { after } = message.meta
-    host.update(session, path, jsonMessage(others, after === undefined ? undefined : { after }))
+    const others = text.includes('->') // `id->pattern`, which only a trusted client gets this far with
+    const meta = after === undefined ? undefined : { after }
+    const wanted = others ? jsonMessage(text, meta) : connection(session.id, text, after)
+    host.update(session, path, wanted)
   }
 }
 

@@ -1,0 +1,97 @@
+/**
+ * What a reply becomes as an HTTP answer: status by its code, the code in `X-Event-Return-Code` (RP-06), type and
+ * body as answered.
+ * Invariant: an answerer decides about its own answer only: it cannot speak in the name of the hub's origin, and
+ * nothing it says runs as a page there.
+ */
+import type { Body, Message } from '@sapwood/core'
+import { Code, JSON_TYPE } from '@sapwood/core'
+
+/** What an answer says beside body, type, code and status: `meta.head` of a reply. */
+export interface AnswerHead {
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Body
+}
+
+/** How errors of the house are typed. */
+const PROBLEM_TYPE = 'application/problem+json'
+/** The code stands here in every answer, also in one of 200. */
+const CODE_HEADER = 'x-event-return-code'
+
+/** The status where the answer chose none; any other code is a handler's own. */
+const STATUS: Readonly<Record<number, number>> = {
+  [Code.refused]: 403,
+  [Code.cancelled]: 504,
+  [Code.threw]: 500,
+  [Code.absent]: 404,
+  [Code.timeout]: 504,
+  [Code.lost]: 502,
+  [Code.unhandled]: 404,
+}
+
+/**
+ * The HTTP answer for a reply.
+ * @example httpAnswer(jsonMessage({ time: 1 }, { code: 0 })).headers['x-event-return-code'] // '0'
+ */
+export function httpAnswer(reply: Message): HttpAnswer {
+  const { code = Code.ok, status: chosen } = reply.meta
+  const status = isFinal(chosen) ? chosen : (STATUS[code] ?? 200)
+  const headers = allowedHeaders((reply.meta.head as AnswerHead | undefined)?.headers)
+  headers[CODE_HEADER] = String(code)
+  headers['x-content-type-options'] = 'nosniff'
+  headers['content-security-policy'] = 'sandbox'
+  if (status === 204 || status === 205 || status === 304) return { status, headers, body: '' }
+  const type = typeOf(reply, code)
+  if (type !== '') headers['content-type'] = type
+  return { status, headers, body: code === Code.unhandled ? '' : reply.body }
+}
+
+/** Answers of the house carry a status besides their reserved code; their body is a problem document. */
+function typeOf({ type, meta }: Message, code: number): string {
+  if (code === Code.unhandled) return 'text/plain'
+  const ofHouse = code >= Code.refused && meta.status !== undefined
+  return ofHouse && type === JSON_TYPE ? PROBLEM_TYPE : type
+}
+
+function isFinal(status: number | undefined): status is number {
+  return status !== undefined && Number.isInteger(status) && status >= 200 && status <= 599
+}
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** What belongs to the connection, to the hub's origin, or is decided here. */
+const REFUSED: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'clear-site-data',
+  'connection',
+  'content-length',
+  'content-security-policy',
+  'content-type',
+  'keep-alive',
+  'set-cookie',
+  'set-cookie2',
+  'strict-transport-security',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-content-type-options',
+  CODE_HEADER,
+])
+const REFUSED_PREFIX = /^(?:access-control-|proxy-|sapwood-)/
+
+function allowedHeaders(said: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(said)) {
+    const lower = name.toLowerCase()
+    if (REFUSED.has(lower) || REFUSED_PREFIX.test(lower)) continue
+    if (TOKEN.test(lower) && VALUE.test(value)) headers[lower] = value
+  }
+  return headers
+}

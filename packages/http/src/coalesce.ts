@@ -34,7 +34,8 @@ export function coalesceWrites(socket: Socket): void {
     }
     if (waiting === '' && data !== '') setImmediate(flush)
     waiting += data
-    if (callback !== undefined) process.nextTick(callback)
+    // Node hands on a null where nobody wants to know
+    if (typeof callback === 'function') process.nextTick(callback)
     if (waiting.length < socket.writableHighWaterMark) return !socket.writableNeedDrain
     flush()
     return !socket.writableNeedDrain

@@ -14,8 +14,8 @@ import { utf8 } from '@sapwood/wire'
 /** Clients at once. */
 const ABREAST = 32
 /** Clients in all, and milliseconds that they may take. */
-const CLIENTS = 1500
-const BUDGET = 400
+const CLIENTS = 600
+const BUDGET = 250
 
 /** What is rehearsed: a server of a hub of its own. */
 export interface Stage {

@@ -90,12 +90,14 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
   }
 
   text(text: string): void {
+    if (this.#closing) return
     const frames = parseFrames(text)
     if (isFault(frames)) return this.#wrong(frames)
     for (let i = 0; i < frames.length; i++) this.#take(frames[i] as Frame)
   }
 
   binary(): void {
+    if (this.#closing) return
     this.#wrong(fault('FRAME_BINARY', 'frames are JSON text; send bytes as base64 in one'))
     this.#close(1003, 'FRAME_BINARY')
   }
@@ -209,6 +211,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
   /** A mistake of the client: it is told, and nobody else notices. */
   #wrong(problem: Fault): void {
     this.#context.hub.counters.fault(problem.code)
+    if (this.#closing) return
     if (this.#session === undefined) this.#write(new Update(ERROR, jsonMessage(problem)))
     else {
       this.#session.tell(ERROR, problem)

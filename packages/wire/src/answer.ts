@@ -91,7 +91,9 @@ function allowedHeaders(said: Readonly<Record<string, string>> = {}): Record<str
   for (const [name, value] of Object.entries(said)) {
     const lower = name.toLowerCase()
     if (REFUSED.has(lower) || REFUSED_PREFIX.test(lower)) continue
-    if (TOKEN.test(lower) && VALUE.test(value)) headers[lower] = value
+    // a handler in JavaScript may have put a number there
+    const text = String(value)
+    if (TOKEN.test(lower) && VALUE.test(text)) headers[lower] = text
   }
   return headers
 }

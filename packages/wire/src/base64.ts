@@ -4,24 +4,22 @@
  */
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const PAD = 61
 
 /** The base64 text of `bytes`. */
 export function toBase64(bytes: Uint8Array): string {
-  let text = ''
-  const whole = bytes.length - (bytes.length % 3)
-  for (let i = 0; i < whole; i += 3) {
-    const word =
-      ((bytes[i] as number) << 16) | ((bytes[i + 1] as number) << 8) | (bytes[i + 2] as number)
-    text += letter(word >> 18) + letter(word >> 12) + letter(word >> 6) + letter(word)
+  const { length } = bytes
+  // as bytes first: a string that grows by letters takes ten times as long
+  const letters = new Uint8Array(Math.ceil(length / 3) * 4)
+  let at = 0
+  for (let i = 0; i < length; i += 3) {
+    const word = ((bytes[i] as number) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
+    for (let shift = 18; shift >= 0; shift -= 6) {
+      letters[at++] = ALPHABET.charCodeAt((word >> shift) & 63)
+    }
   }
-  const left = bytes.length - whole
-  if (left === 0) return text
-  const word = ((bytes[whole] as number) << 16) | ((bytes[whole + 1] ?? 0) << 8)
-  return `${text}${letter(word >> 18)}${letter(word >> 12)}${left === 2 ? letter(word >> 6) : '='}=`
-}
-
-function letter(bits: number): string {
-  return ALPHABET[bits & 63] as string
+  if (length % 3 > 0) letters.fill(PAD, length % 3 === 1 ? at - 2 : at - 1)
+  return new TextDecoder().decode(letters)
 }
 
 /** The bytes of a base64 text, or undefined if it is not exactly what `toBase64` would write. */

@@ -118,7 +118,7 @@ function readFrame(
   const { path } = json
   if (typeof path !== 'string') return wrong('path', 'a string')
   const body = member.start < 0 ? NOTHING : text.slice(member.start, member.end)
-  // nothing but path and message: by far the most common frame, and fifteen look-ups less
+  // nothing but path and message, as most frames are: no need to look for more
   if (member.members === (member.start < 0 ? 1 : 2)) {
     return new ParsedFrame(path, message(singleLine(body)), undefined, undefined, undefined)
   }

@@ -1,0 +1,114 @@
+/**
+ * The process behind `sapwood dev`: a hub that trusts everybody on this machine, and says in plain words what to do
+ * next. Invariant: it never listens on an address that another machine can reach.
+ */
+import { spawn } from 'node:child_process'
+import { reasonOf, SapwoodError } from '@sapwood/core'
+import type { HttpOptions } from '@sapwood/http'
+import type { Log } from '@sapwood/hub'
+import { failure } from './failure.ts'
+import { httpOptions, hubOptions } from './hub-options.ts'
+import { plainLog, serviceLog } from './log.ts'
+import { serve } from './serve.ts'
+import { settingsOf } from './setting-flags.ts'
+import type { Settings } from './settings/settings.ts'
+import type { RunningHub } from './start-hub.ts'
+import { startHub } from './start-hub.ts'
+import type { Surroundings } from './surroundings.ts'
+
+export interface DevFlags extends Readonly<Record<string, unknown>> {
+  /** JSON lines for machines instead of plain words. */
+  readonly json?: true
+  /** Opens the demo page in a browser. */
+  readonly open?: true
+}
+
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
+
+const PAGE = new URL('../page/index.html', import.meta.resolve('@sapwood/http'))
+
+/**
+ * Runs until a signal says stop.
+ * @throws SapwoodError `CONFIG_INVALID`, `DEV_NOT_LOOPBACK`, `PORT_IN_USE` for a port that was asked for.
+ */
+export async function runDev(flags: DevFlags, surroundings: Surroundings): Promise<void> {
+  const plain = flags.json !== true
+  const own = new Map([['log.updates', { raw: plain, origin: 'sapwood dev' }] as const])
+  const settings = await settingsOf(flags, surroundings, own)
+  requireLoopback(settings)
+  const { values, warnings } = settings
+  const { stdout } = surroundings
+  const level = values['log.level']
+  const log = plain ? plainLog(level, surroundings) : await serviceLog(level, surroundings, true)
+  for (const warning of warnings) log.warn({ code: 'SETTING_UNKNOWN' }, warning)
+  const show = (line: string): void => {
+    if (plain) stdout.write(line)
+    else log.info({}, line.trimEnd())
+  }
+  const start = async (): Promise<RunningHub> => {
+    const running = await startOnFreePort(settings, log, values['log.updates'] ? show : undefined)
+    const { url, listen } = running
+    if (plain) stdout.write(welcome(url))
+    else log.info({ url, listen }, 'ready')
+    if (flags.open === true) openPage(url, log)
+    return running
+  }
+  await serve(start, surroundings, values['drain.limit'], log)
+}
+
+function requireLoopback({ values, said }: Settings): void {
+  const host = values['hub.host']
+  if (LOOPBACK.includes(host)) return
+  throw failure(
+    'DEV_NOT_LOOPBACK',
+    `${said.get('hub.host')?.origin}: sapwood dev trusts everybody, so it does not listen on ${host}`,
+    'leave the host out, or start a hub with a key: sapwood hub --host ADDRESS --key KEY',
+  )
+}
+
+/** The usual port may be taken; unless somebody asked for just this one, any other does as well. */
+async function startOnFreePort(
+  { values, said }: Settings,
+  log: Log,
+  onUpdate?: (line: string) => void,
+): Promise<RunningHub> {
+  const own = hubOptions(values, { log })
+  const served = httpOptions(values)
+  const http: HttpOptions = { ...served, dev: true, assets: { ...served.assets, page: PAGE } }
+  try {
+    return await startHub(own, http, onUpdate)
+  } catch (thrown) {
+    const isTaken = thrown instanceof SapwoodError && thrown.code === 'PORT_IN_USE'
+    if (!isTaken || said.get('hub.port')?.origin !== 'default') throw thrown
+    log.warn({ port: http.port }, 'the usual port is taken; taking a free one')
+    return startHub(own, { ...http, port: 0 }, onUpdate)
+  }
+}
+
+function welcome(url: string): string {
+  return `Sapwood is ready, for trying things out: anyone on this machine may do everything, without a key.
+
+  hub          ${url}
+  demo page    ${url}/
+  say          curl -d '{"text":"hello"}' ${url}/update/rooms/lobby
+  watch        curl -N '${url}/events?path=rooms/**'
+  stop         Ctrl-C
+
+What is said appears below as "path; message".
+
+`
+}
+
+const OPENERS: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  darwin: ['open'],
+  win32: ['cmd', '/c', 'start', ''],
+}
+
+function openPage(url: string, log: Log): void {
+  const [program, ...before] = OPENERS[process.platform] ?? ['xdg-open']
+  const child = spawn(program, [...before, url], { detached: true, stdio: 'ignore' })
+  child.once('error', (thrown) =>
+    log.warn({ url, reason: reasonOf(thrown) }, 'cannot open a browser; open the page yourself'),
+  )
+  child.unref()
+}

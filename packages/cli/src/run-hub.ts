@@ -1,0 +1,48 @@
+/** The process behind `sapwood hub`: it announces that it is ready in one line, and drains before it stops. */
+import { failure } from './failure.ts'
+import { httpOptions, hubOptions } from './hub-options.ts'
+import { serviceLog } from './log.ts'
+import { serve } from './serve.ts'
+import { settingsOf } from './setting-flags.ts'
+import type { Values } from './settings/table.ts'
+import type { RunningHub } from './start-hub.ts'
+import { startHub } from './start-hub.ts'
+import type { Surroundings } from './surroundings.ts'
+
+export interface HubFlags extends Readonly<Record<string, unknown>> {
+  /** JSON lines on a terminal, too. */
+  readonly json?: true
+}
+
+/**
+ * Runs until a signal says stop.
+ * @throws SapwoodError `CONFIG_INVALID`, `NOBODY_CAN_PUBLISH`, `PORT_IN_USE` and others that say why it cannot listen.
+ */
+export async function runHub(flags: HubFlags, surroundings: Surroundings): Promise<void> {
+  const { values, warnings } = await settingsOf(flags, surroundings)
+  requirePublisher(values, surroundings)
+  const log = await serviceLog(values['log.level'], surroundings, flags.json === true)
+  for (const warning of warnings) log.warn({ code: 'SETTING_UNKNOWN' }, warning)
+  const onUpdate = values['log.updates']
+    ? (line: string): void => log.info({}, line.trimEnd())
+    : undefined
+  const start = async (): Promise<RunningHub> => {
+    const running = await startHub(hubOptions(values, { log }), httpOptions(values), onUpdate)
+    log.info({ url: running.url, listen: running.listen }, 'ready')
+    return running
+  }
+  await serve(start, surroundings, values['drain.limit'], log)
+}
+
+/** @throws SapwoodError `NOBODY_CAN_PUBLISH`: such a hub would only ever be silent. */
+function requirePublisher(values: Values, { env }: Surroundings): void {
+  const someRule = values['gate.rule'].some(({ may }) => may.includes('publish'))
+  if (values['hub.key'].length > 0 || someRule) return
+  const mistaken = env.SAPWOOD_KEY ? ' (SAPWOOD_KEY is for pub, sub and ask)' : ''
+  throw failure(
+    'NOBODY_CAN_PUBLISH',
+    `nobody could publish to this hub: it has no key, and no rule lets anyone publish${mistaken}`,
+    'give it a key: --key KEY, SAPWOOD_HUB_KEY, or key in [hub] of a settings file\n' +
+      '  or try things out without one: sapwood dev',
+  )
+}

@@ -1,0 +1,136 @@
+/**
+ * Every setting, once. Defaults, names in the file, in the environment and on the command line, their static types,
+ * `config init`, `config show` and the help texts all derive from these rows.
+ * Invariant: a key is `section.name`, and its environment name is `SAPWOOD_SECTION_NAME`.
+ */
+import type { KindName, Traits, ValueOfKind } from './kinds.ts'
+
+/** What is true of few settings only. */
+interface Extras extends Omit<Traits, 'kind'> {
+  /** Its flag of `sapwood hub`; every other setting is reached by `--set`. */
+  readonly flag?: string
+}
+
+/** Kind, default as it would stand in the file, help. */
+type Row = readonly [KindName, string | number | boolean | readonly never[], string, Extras?]
+
+const ROWS = {
+  'hub.host': ['text', '127.0.0.1', 'address to listen on', { flag: '--host <address>' }],
+  'hub.port': [
+    'integer',
+    8787,
+    'port to listen on; 0 picks a free one',
+    { flag: '--port <number>', least: 0, most: 65535 },
+  ],
+  'hub.key': [
+    'keys',
+    [],
+    'who sends this key may do everything; repeatable',
+    { flag: '--key <key>', secret: true },
+  ],
+  'hub.public': [
+    'patterns',
+    [],
+    'anyone may subscribe here, no more; repeatable',
+    { flag: '--public <pattern>' },
+  ],
+  'http.origins': ['origins', [], "origins whose pages may call; empty for the hub's own"],
+  'http.trusted_proxies': [
+    'networks',
+    [],
+    'whose X-Forwarded-For names the peer for limits and logs',
+  ],
+  'gate.rule': ['rules', [], 'who may do what where'],
+  'history.age': ['duration', '120s', 'how long an update is kept'],
+  'history.count': ['integer', 100000, 'how many updates are kept in all'],
+  'history.path_count': ['integer', 10000, 'how many updates of one path are kept'],
+  'history.bytes': ['size', '64MiB', 'how much all kept updates may measure'],
+  'session.expire': ['duration', '60s', 'how long a session without a connection is kept'],
+  'session.outbox': ['size', '1MiB', 'how much may wait for one slow subscriber'],
+  'session.policy': ['policies', [], 'what happens on some paths when a subscriber is too slow'],
+  'poll.bundle': [
+    'duration',
+    '250ms',
+    'how long a poll collects after its first update',
+    { least: 0 },
+  ],
+  'poll.hold': ['duration', '30s', 'how long a poll waits for something to tell'],
+  'poll.expire': ['duration', '30s', 'how long a session is kept after its last poll'],
+  'heartbeat.interval': ['duration', '25s', 'how often a quiet subscriber hears from the hub'],
+  'heartbeat.timeout': ['duration', '10s', 'how long a connection may stay silent beyond that'],
+  'ask.wait': [
+    'duration',
+    '20s',
+    'how long a question waits for a client that is away',
+    { least: 0 },
+  ],
+  'ask.timeout': ['duration', '30s', 'how long a question waits for its answer'],
+  'limits.body': ['size', '1MiB', 'an update, a line of NDJSON, a question to a browser'],
+  'limits.stream': ['size', 'none', 'a body that streams through', { none: true }],
+  'limits.path': ['integer', 512, 'bytes of a path'],
+  'limits.patterns': ['integer', 256, 'subscriptions of one session'],
+  'limits.outbox': ['size', '256MiB', 'what may wait for all subscribers together'],
+  'limits.sessions': ['integer', 0, 'sessions in all; 0 is no limit', { least: 0 }],
+  'limits.sessions_per_address': [
+    'integer',
+    0,
+    'sessions of one address; 0 is no limit',
+    { least: 0 },
+  ],
+  'limits.header_time': ['duration', '10s', 'how long the head of a request may take'],
+  'limits.body_time': ['duration', '60s', 'how long the body of a request may take'],
+  'drain.limit': ['duration', '10s', 'how long a stop may take', { least: 0 }],
+  'log.level': ['level', 'info', 'the least that is logged: debug, info, warn or error'],
+  'log.updates': ['boolean', false, 'every update as a line `path; message` on stdout'],
+} as const
+
+type Rows = typeof ROWS
+
+/** `section.name` of every setting. */
+export type SettingKey = keyof Rows
+
+/** The checked values by key; durations in milliseconds, sizes in bytes. */
+export type Values = { readonly [Key in SettingKey]: ValueOfKind[Rows[Key][0]] }
+
+export interface Setting extends Traits {
+  readonly key: SettingKey
+  readonly flag?: string
+  /** As it would stand in the file. */
+  readonly fallback: Row[1]
+  readonly help: string
+}
+
+export const SETTINGS: readonly Setting[] = Object.entries<Row>(ROWS).map(
+  ([key, [kind, fallback, help, extras]]) => ({
+    key: key as SettingKey,
+    kind,
+    fallback,
+    help,
+    ...extras,
+  }),
+)
+
+/** What the sections of the file are about. */
+export const SECTIONS: Readonly<Record<string, string>> = {
+  hub: 'where the hub listens, and who may use it',
+  http: 'calls from web pages and through proxies',
+  gate: 'rights beyond the key and the public patterns',
+  history: 'what is kept for those who come back; the limit reached first counts',
+  session: 'one client across its reconnects',
+  poll: 'long polling',
+  heartbeat: 'noticing lost connections',
+  ask: 'questions to clients',
+  limits: 'what one request, session or address may use',
+  drain: 'stopping',
+  log: 'logs on stdout',
+}
+
+/** @example environmentName('poll.hold') // 'SAPWOOD_POLL_HOLD' */
+export function environmentName(key: string): string {
+  return `SAPWOOD_${key.replace('.', '_').toUpperCase()}`
+}
+
+/** @example flagName('--port <number>') // '--port' */
+export function flagName(flag: string): string {
+  return flag.split(' ', 1)[0] ?? flag
+}

@@ -1,0 +1,189 @@
+/**
+ * What users hold: subscriptions, events, publishing, asking and answering, over whatever line carries them.
+ * Invariant: after `close` nothing is called any more, and every promise has ended.
+ */
+import { isDirectPath, pathFault, reasonOf, SapwoodError } from '@sapwood/core'
+import { Answers, type Handler } from './answers.ts'
+import { type Answer, type AskOptions, isUnanswered, unanswered } from './asking.ts'
+import type { ClientEvents, ClientState } from './client-events.ts'
+import { Events } from './events.ts'
+import { failure, type Request } from './exchanges.ts'
+import { type Frame, frameText, typeOf } from './frame.ts'
+import type { AnyPaths, Known, MessageOn } from './paths.ts'
+import type { PublishOptions, Receipt } from './publishing.ts'
+import type { Session, SessionOwner } from './session.ts'
+import { type Callback, type Received, Subscriptions } from './subscriptions.ts'
+import type { Closing, TransportName } from './transport.ts'
+
+const PUBLISH_TIMEOUT = 60_000
+const ASK_TIMEOUT = 30_000
+
+/** @typeParam Paths a map of patterns to the type of their messages; everything is unknown without. */
+export class Client<Paths = AnyPaths> {
+  readonly #id: () => string
+  readonly #session: Session
+  readonly #events: Events<ClientEvents>
+  readonly #subscriptions: Subscriptions
+  readonly #answers: Answers
+  /** What waits for an answer. */
+  readonly #open = new Set<Promise<Frame>>()
+
+  /**
+   * @param id makes an id that nobody can guess.
+   * @param session makes the session that this client stands on.
+   */
+  constructor(id: () => string, session: (owner: SessionOwner) => Session) {
+    this.#id = id
+    this.#events = new Events((thrown, name) => this.#threw(thrown, `a handler of ${name}`))
+    this.#subscriptions = new Subscriptions({
+      want: (pattern, wanted) => this.#session.want(pattern, wanted),
+      onThrow: (thrown, path) => this.#threw(thrown, `a callback of ${path}`),
+    })
+    this.#answers = new Answers((frame) => this.#session.send(frame))
+    this.#session = session({
+      update: (frame) => this.#subscriptions.deliver(frame),
+      request: (frame) => this.#answers.request(frame),
+      cancelled: (reply) => this.#answers.cancel(reply),
+      event: (name, event) => this.#events.emit(name, event),
+    })
+    this.#session.start()
+  }
+
+  /** The public id of the session; undefined before the first hello. It changes when the session is lost. */
+  get id(): string | undefined {
+    return this.#session.id
+  }
+
+  get state(): ClientState {
+    return this.#session.state
+  }
+
+  /** What carries the session, while connected. */
+  get transport(): TransportName | undefined {
+    return this.#session.transport
+  }
+
+  /**
+   * Calls `callback` with each message on the paths that `pattern` matches, from now on and across reconnects.
+   *
+   * @returns its undo. The last undo of a pattern ends its subscription at the hub.
+   * @throws SapwoodError `PATTERN_INVALID`. That the hub refuses it is told as an `error` event.
+   * @example const off = client.subscribe('orders/*', (order, { path }) => show(path, order))
+   */
+  subscribe<Pattern extends string>(
+    pattern: Pattern & Known<Paths, Pattern>,
+    callback: (message: MessageOn<Paths, Pattern>, update: Received) => void,
+  ): () => void {
+    this.#mustBeOpen()
+    return this.#subscriptions.add(pattern, callback as Callback)
+  }
+
+  /**
+   * Calls `handler` at each event of that name. Returns its undo.
+   * @example client.on('gap', (gap) => reload(gap.patterns))
+   */
+  on<Name extends keyof ClientEvents>(
+    name: Name,
+    handler: (event: ClientEvents[Name]) => void,
+  ): () => void {
+    return this.#events.on(name, handler)
+  }
+
+  /**
+   * Answers what this client is asked (RP-10, RP-13, RP-14).
+   *
+   * @param key verb and noun, such as `GET time/utc`.
+   * @param handler gets `(context, [type, data], ...args)`. It returns a value, `[type, code, data]` or
+   *   `{ status, type, data }`, or a promise of one.
+   * @returns its undo.
+   * @example client.answer('GET time', () => Date.now()) // curl http://127.0.0.1:8787/client/<id>/time
+   */
+  answer(key: string, handler: Handler): () => void {
+    this.#mustBeOpen()
+    return this.#answers.add(key, handler)
+  }
+
+  /**
+   * Publishes. It is sent again after a reconnect, under the same id, so that it is published once.
+   *
+   * @throws (as a rejection) SapwoodError `PATH_INVALID`, `NOT_ALLOWED` and others of the hub's, `QUEUE_FULL`,
+   *   `RECEIPT_TIMEOUT`, `CLIENT_CLOSED`; TypeError for what JSON cannot say.
+   * @example const { matched } = await client.publish('chat/1', { text: 'hi' })
+   */
+  async publish<Path extends string>(
+    path: Path & Known<Paths, Path>,
+    message: MessageOn<Paths, Path>,
+    options: PublishOptions = {},
+  ): Promise<Receipt> {
+    this.#mustBeOpen()
+    const { id = this.#id(), timeout = PUBLISH_TIMEOUT, signal, ...fields } = options
+    const frame = textOf({ path, message, id, ...fields })
+    const answer = await this.#request({ kind: 'publish', frame, timeout }, signal)
+    if (answer.code) throw unanswered(answer)
+    return answer.message as Receipt
+  }
+
+  /**
+   * Asks the client of that name, or one of them, or the one of that id.
+   *
+   * @param path `@name/noun`.
+   * @throws (as a rejection) SapwoodError when there is no answer: `CLIENT_ABSENT`, `ANSWER_TIMEOUT`,
+   *   `CONNECTION_LOST`, `NOT_ALLOWED`, `QUEUE_FULL`, `CLIENT_CLOSED`.
+   * @example const { message } = await client.ask('@fileserver/cat', { args: ['a', 'b'], timeout: 5000 })
+   */
+  async ask(path: string, options: AskOptions = {}): Promise<Answer> {
+    this.#mustBeOpen()
+    const { verb = 'GET', timeout = ASK_TIMEOUT, signal, message = '', ...fields } = options
+    if (!isDirectPath(path)) throw new SapwoodError('PATH_INVALID', `"${path}" is not @name/noun`)
+    const frame = textOf({ path, message, verb, deadline: timeout, ...fields })
+    const answer = await this.#request({ kind: 'ask', frame, timeout }, signal)
+    const { code = 0, status } = answer
+    if (isUnanswered(code)) throw unanswered(answer)
+    const said = { code, type: typeOf(answer), message: answer.message }
+    return status === undefined ? said : { ...said, status }
+  }
+
+  /** Ends the session at the hub; what waits for an answer is rejected with `CLIENT_CLOSED`. */
+  close(): Promise<void> {
+    return this.#session.close()
+  }
+
+  /** Resolves when the client is over, by `close` or because the hub does not want it back. */
+  get closed(): Promise<Closing> {
+    return this.#session.closed
+  }
+
+  /** Waits for the answers that are still to come, then closes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#open)
+    await this.close()
+  }
+
+  async #request(request: Request, signal: AbortSignal | undefined): Promise<Frame> {
+    const answer = this.#session.request(request, signal)
+    this.#open.add(answer)
+    try {
+      return await answer
+    } finally {
+      this.#open.delete(answer)
+    }
+  }
+
+  #mustBeOpen(): void {
+    if (this.state === 'closed') throw failure('CLIENT_CLOSED', 'the client was closed')
+  }
+
+  #threw(cause: unknown, where: string): void {
+    const detail = `${where} threw: ${reasonOf(cause)}`
+    if (this.#events.heard('error'))
+      this.#events.emit('error', { code: 'CALLBACK_THREW', detail, cause })
+    // nobody would ever know
+    else console.error(cause)
+  }
+}
+
+function textOf(frame: Frame): string {
+  const fault = pathFault(frame.path)
+  if (fault !== undefined) throw new SapwoodError('PATH_INVALID', `"${frame.path}" ${fault}`)
+  return frameText(frame)
+}

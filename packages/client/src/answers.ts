@@ -51,11 +51,6 @@ export class Answers {
     }
   }
 
-  /** Is there somebody to ask? */
-  has(frame: Frame): boolean {
-    return this.#find(frame) !== undefined
-  }
-
   request(frame: Frame): void {
     const { reply } = frame
     if (reply === undefined) void this.#answer(frame, new AbortController().signal)

@@ -70,7 +70,7 @@ export class Client<Paths = AnyPaths> {
    * @throws SapwoodError `PATTERN_INVALID`. That the hub refuses it is told as an `error` event.
    * @example const off = client.subscribe('orders/*', (order, { path }) => show(path, order))
    */
-  subscribe<Pattern extends string>(
+  subscribe<const Pattern extends string>(
     pattern: Pattern & Known<Paths, Pattern>,
     callback: (message: MessageOn<Paths, Pattern>, update: Received) => void,
   ): () => void {
@@ -110,7 +110,7 @@ export class Client<Paths = AnyPaths> {
    *   `RECEIPT_TIMEOUT`, `CLIENT_CLOSED`; TypeError for what JSON cannot say.
    * @example const { matched } = await client.publish('chat/1', { text: 'hi' })
    */
-  async publish<Path extends string>(
+  async publish<const Path extends string>(
     path: Path & Known<Paths, Path>,
     message: MessageOn<Paths, Path>,
     options: PublishOptions = {},

@@ -1,7 +1,7 @@
 /** Puts a client together: platform, transports, session. */
 import { Client } from './client.ts'
 import { eventStreamTransport } from './event-stream-transport.ts'
-import { EXCHANGE_LIMITS, failure } from './exchanges.ts'
+import { EXCHANGE_LIMITS } from './exchanges.ts'
 import type { Authorize } from './grants.ts'
 import { HttpHub } from './http-hub.ts'
 import { hubUrl } from './hub-url.ts'
@@ -72,7 +72,6 @@ export function connect<Paths = AnyPaths>(
   const rungs = transports.map((one) =>
     typeof one === 'string' ? (make[one] as () => Transport)() : one,
   )
-  if (rungs.length === 0) throw failure('TRANSPORTS_EMPTY', 'name at least one transport', 400)
   const open = (owner: SessionOwner, first: readonly Transport[]): Session =>
     new Session(
       owner,

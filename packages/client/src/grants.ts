@@ -79,7 +79,10 @@ export class Grants {
       const { code, detail, status } = errorOf(thrown)
       const isFinal = status >= 400 && status < 500
       // one that is refused must not cost the others: each is asked for alone
-      if (isFinal && patterns.length > 1) return this.#singly(id, connect)
+      if (isFinal && patterns.length > 1) {
+        interest.happened('refused', ...disconnect)
+        return this.#singly(id, connect)
+      }
       for (const pattern of patterns) this.#deps.failed({ code, detail, pattern })
       if (isFinal) return interest.happened('refused', ...patterns, ...disconnect)
     }
@@ -90,7 +93,8 @@ export class Grants {
   async #singly(id: string, connect: Plan['connect']): Promise<void> {
     for (const [since, patterns] of connect) {
       for (const pattern of patterns) {
-        await this.#round(id, { connect: new Map([[since, [pattern]]]), disconnect: [] })
+        if (this.#deps.session() !== id) this.#deps.interest.happened('unsaid', pattern)
+        else await this.#round(id, { connect: new Map([[since, [pattern]]]), disconnect: [] })
       }
     }
   }

@@ -36,16 +36,15 @@ export function thisPlatform(): Platform {
     id: randomId,
     fetch: (input, init) => fetch(input, init),
     openSocket,
-    onOnline: typeof addEventListener === 'function' ? onOnline : undefined,
+    onOnline: globalThis.addEventListener && onOnline,
     locks: navigator?.locks as Locks | undefined,
     openChannel: BroadcastChannel && ((name) => new BroadcastChannel(name) as Channel),
   }
 }
 
-/** 96 random bits. `crypto.randomUUID` would do, but browsers have it on secure pages only. */
+/** 128 random bits. `crypto.randomUUID` would do, but browsers have it on secure pages only. */
 function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(12))
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return crypto.getRandomValues(new Uint32Array(4)).join('-')
 }
 
 function onOnline(run: () => void): () => void {

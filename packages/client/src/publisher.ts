@@ -65,7 +65,7 @@ export class Publisher<Paths = AnyPaths> {
    *   hub's; `HUB_UNREACHABLE`; TypeError for what JSON cannot say.
    * @example await back.update('orders/42', { state: 'paid' })
    */
-  async update<Path extends string>(
+  async update<const Path extends string>(
     path: Path & Known<Paths, Path>,
     message: MessageOn<Paths, Path>,
     options: UpdateOptions = {},

@@ -69,7 +69,7 @@ export class Session implements ConnectionOwner {
     this.#exchanges = new Exchanges({
       clock,
       limits: options.limits,
-      prefix: `${random().toString(36).slice(2, 10)}.`,
+      prefix: `${random()}-`,
       stir: () => this.#stir(),
       cancel: (reply) => this.send(frameText({ path: '::cancel', reply })),
     })

@@ -265,6 +265,7 @@ export class Session implements Component, Grantee, Flushable, Timed {
       this.#lastSent = now
       downstream.send(batch)
       if (this.#downstream !== downstream) return
+      if (this.#outbox.empty && this.#follower.live) return
     }
   }
 

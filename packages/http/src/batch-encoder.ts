@@ -4,16 +4,23 @@
  * Invariant: what was encoded is let go of at the end of the flush.
  */
 import type { Codec, Update } from '@sapwood/core'
-import { jsonLine, serverSentEvent, webSocketFrame } from '@sapwood/wire'
+import { Mark } from '@sapwood/core'
+import { envelopeText, jsonLine, serverSentEvent, textFrame, webSocketFrame } from '@sapwood/wire'
 
 export class BatchEncoder {
   readonly #codec: Codec<Uint8Array>
+  readonly #listed: boolean
   #last: readonly Update[] = []
   #bytes: Uint8Array = new Uint8Array(0)
   #touched: Update[] = []
 
-  constructor(codec: Codec<Uint8Array>) {
+  /**
+   * @param listed this form can say several updates in one JSON array. What a resume brings is said so: nobody
+   * else gets the same, and one long text costs a tenth of a hundred short ones.
+   */
+  constructor(codec: Codec<Uint8Array>, listed = false) {
     this.#codec = codec
+    this.#listed = listed
   }
 
   encode(batch: readonly Update[]): Uint8Array {
@@ -42,10 +49,12 @@ export class BatchEncoder {
     }
     const parts: Uint8Array[] = []
     let size = 0
-    for (let i = 0; i < batch.length; i++) {
-      const part = this.#one(batch[i] as Update)
+    for (let i = 0; i < batch.length; ) {
+      const end = this.#listed ? endOfReplay(batch, i) : i
+      const part = end > i + 1 ? textFrame(list(batch, i, end)) : this.#one(batch[i] as Update)
       parts.push(part)
       size += part.length
+      i = Math.max(end, i + 1)
     }
     return Buffer.concat(parts, size)
   }
@@ -56,9 +65,22 @@ export class BatchEncoder {
   }
 }
 
+/** Where the run of replayed updates ends that begins at `start`; `start` itself if none does. */
+function endOfReplay(batch: readonly Update[], start: number): number {
+  let end = start
+  while (end < batch.length && ((batch[end] as Update).mark & Mark.replay) !== 0) end++
+  return end
+}
+
+function list(batch: readonly Update[], start: number, end: number): string {
+  let text = `[${envelopeText(batch[start] as Update)}`
+  for (let i = start + 1; i < end; i++) text += `,${envelopeText(batch[i] as Update)}`
+  return `${text}]`
+}
+
 /** One encoder per wire form. */
 export class BatchEncoders {
-  readonly webSocket: BatchEncoder = new BatchEncoder(webSocketFrame)
+  readonly webSocket: BatchEncoder = new BatchEncoder(webSocketFrame, true)
   readonly events: BatchEncoder = new BatchEncoder(serverSentEvent)
   readonly lines: BatchEncoder = new BatchEncoder(jsonLine)
 

@@ -40,11 +40,16 @@ const FRAMES = Buffer.concat([
   masked('{"path":"::connect","message":"rehearsal"}'),
 ])
 
+/** What was compiled stays compiled: one rehearsal serves every server of this process. */
+let rehearsed = false
+
 /**
- * Plays the storm in the background. Returns what stops it.
+ * Plays the storm in the background, once in a process. Returns what stops it.
  * @param build makes the stage, not listening.
  */
 export function rehearse(build: (stageHub: ReturnType<typeof hub>) => Stage): () => void {
+  if (rehearsed) return () => undefined
+  rehearsed = true
   const stageHub = hub()
   const stage = build(stageHub)
   const clients = new Set<Socket>()

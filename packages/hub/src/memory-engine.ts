@@ -4,10 +4,10 @@
  * Invariant: `log[offset - base]` is the update of that offset, or undefined once its path has dropped it.
  */
 import type { Clock, Component, Message } from '@sapwood/core'
-import { hasWildcard, matches, Update } from '@sapwood/core'
+import { matches, Update } from '@sapwood/core'
 import type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './engine.ts'
-import { PathIndex } from './path-index.ts'
-import { PathLog } from './path-log.ts'
+import type { PathLog } from './path-log.ts'
+import { PathLogs } from './path-logs.ts'
 import { formatPosition } from './position.ts'
 
 export interface MemoryEngineOptions {
@@ -27,8 +27,7 @@ export class MemoryEngine implements Engine {
   readonly epoch: string
   readonly #options: MemoryEngineOptions
   readonly #clock: Pick<Clock, 'now'>
-  readonly #paths = new Map<string, PathLog>()
-  readonly #index = new PathIndex<PathLog>()
+  readonly #paths = new PathLogs()
   /** Paths that lost something while older updates of others are still here. */
   readonly #trimmed = new Set<PathLog>()
   #events: EngineEvents | undefined
@@ -68,7 +67,7 @@ export class MemoryEngine implements Engine {
 
   append(sender: Component, path: string, message: Message): void {
     const offset = ++this.#head
-    const log = this.#logOf(path)
+    const log = this.#paths.open(path)
     // the log's own copy of the path: what a publisher sent is not kept once per update
     const update = new Update(log.path, message, offset, formatPosition(this.epoch, offset))
     this.#store(log, update)
@@ -120,15 +119,6 @@ export class MemoryEngine implements Engine {
     }
   }
 
-  #logOf(path: string): PathLog {
-    const known = this.#paths.get(path)
-    if (known !== undefined) return known
-    const log = new PathLog(path)
-    this.#paths.set(path, log)
-    this.#index.set(path, log)
-    return log
-  }
-
   #store(log: PathLog, update: Update): void {
     const now = this.#clock.now()
     this.#log.push(update)
@@ -165,8 +155,7 @@ export class MemoryEngine implements Engine {
   }
 
   #forget(log: PathLog): void {
-    this.#paths.delete(log.path)
-    this.#index.delete(log.path)
+    this.#paths.drop(log)
     // with a path limit of 0 the log itself must remember; otherwise `oldest` has passed what was lost
     if (log.evicted <= this.oldest) this.#trimmed.delete(log)
   }
@@ -184,6 +173,7 @@ export class MemoryEngine implements Engine {
   #find(interests: readonly Interest[]): Update[] {
     const since = interests.reduce((least, interest) => Math.min(least, interest.since), this.#head)
     if (since >= this.#head) return []
+    if (interests.length === 1) return this.#findOne(interests[0] as Interest)
     const logs = this.#logsOf(interests, this.#head - since)
     if (logs === undefined) return this.#scan(interests, since)
     const found: Update[] = []
@@ -192,21 +182,26 @@ export class MemoryEngine implements Engine {
     return found
   }
 
+  /** The same for one interest, as most readers have: no path can be found twice. */
+  #findOne(interest: Interest): Update[] {
+    const { pattern, since } = interest
+    const logs = this.#paths.matching(pattern, this.#head - since)
+    if (logs === undefined) return this.#scan([interest], since)
+    const found: Update[] = []
+    for (let i = 0; i < logs.length; i++) logs[i]?.collectAfter(since, found)
+    return logs.length > 1 ? found.sort((a, b) => a.offset - b.offset) : found
+  }
+
   /** The logs that the interests match, each with the earliest point; undefined when scanning is less work. */
   #logsOf(interests: readonly Interest[], most: number): Map<PathLog, number> | undefined {
     const logs = new Map<PathLog, number>()
     let looked = 0
     for (const { pattern, since } of interests) {
-      const add = (log: PathLog): boolean => {
-        logs.set(log, Math.min(since, logs.get(log) ?? since))
-        return ++looked <= most
-      }
-      if (hasWildcard(pattern)) this.#index.each(pattern, add)
-      else {
-        const log = this.#paths.get(pattern)
-        if (log !== undefined) add(log)
-      }
+      const matching = this.#paths.matching(pattern, most)
+      if (matching === undefined) return undefined
+      looked += matching.length
       if (looked > most) return undefined
+      for (const log of matching) logs.set(log, Math.min(since, logs.get(log) ?? since))
     }
     return logs
   }

@@ -47,17 +47,23 @@ function walk<T>(
     const next = node.children.get(segment)
     return next === undefined || walk(next, segments, depth + 1, found)
   }
-  for (const [name, child] of node.children) {
-    if (depth === 0 && !isPlainPath(name)) continue
+  for (const child of children(node, depth === 0)) {
     if (!walk(child, segments, depth + 1, found)) return false
   }
   return true
 }
 
+/** What a wildcard may stand for: at the first level neither control nor direct paths. */
+function children<T>(node: Node<T>, root: boolean): Iterable<Node<T>> {
+  if (!root) return node.children.values()
+  const plain: Node<T>[] = []
+  for (const [name, child] of node.children) if (isPlainPath(name)) plain.push(child)
+  return plain
+}
+
 function below<T>(node: Node<T>, root: boolean, found: (value: T) => boolean): boolean {
   if (node.value !== undefined && !found(node.value)) return false
-  for (const [name, child] of node.children) {
-    if (root && !isPlainPath(name)) continue
+  for (const child of children(node, root)) {
     if (!below(child, false, found)) return false
   }
   return true

@@ -1,8 +1,8 @@
 /**
  * Which values stand under the patterns that match a path. Patterns without a wildcard are one look-up in a
  * map; the others form a trie with, per node, its literal children, its `*` child and what stands at `**`.
- * Invariant: matching visits at most min(2^depth, stored nodes) of it and allocates nothing, and removing
- * the last value of a pattern leaves no trace of that pattern.
+ * Invariant: matching visits at most min(2^depth, stored nodes) of it, and removing the last value of a pattern
+ * leaves no trace of that pattern.
  */
 import { hasWildcard, isPlainPath } from './path.ts'
 
@@ -49,7 +49,7 @@ export class Matcher<T> {
   match(path: string, groups: Set<T>[]): void {
     const exact = this.#exact.get(path)
     if (exact !== undefined) groups.push(exact)
-    if (!this.#root.empty) collect(this.#root, path, 0, isPlainPath(path), groups)
+    if (!this.#root.empty) collect(this.#root, path.split('/'), 0, isPlainPath(path), groups)
   }
 
   /** The values of every pattern that matches `path`, each once. */
@@ -91,28 +91,25 @@ function literalOf<T>(node: Node<T>, segment: string): Node<T> {
   return next
 }
 
-/** @param start where the next segment begins; beyond the end when none is left. */
+/** Segments are cut once for all branches: a string keeps its hash, and looking it up is what costs. */
 function collect<T>(
   node: Node<T>,
-  path: string,
-  start: number,
+  segments: readonly string[],
+  depth: number,
   plain: boolean,
   groups: Set<T>[],
 ): void {
-  const wild = plain || start > 0
+  const wild = plain || depth > 0
   if (node.rest !== undefined && wild) groups.push(node.rest)
-  if (start > path.length) {
+  if (depth === segments.length) {
     if (node.values !== undefined) groups.push(node.values)
     return
   }
-  if (node.star === undefined && node.literals === undefined) return
-  const slash = path.indexOf('/', start)
-  const end = slash < 0 ? path.length : slash
   if (node.literals !== undefined) {
-    const next = node.literals.get(path.slice(start, end))
-    if (next !== undefined) collect(next, path, end + 1, plain, groups)
+    const next = node.literals.get(segments[depth] as string)
+    if (next !== undefined) collect(next, segments, depth + 1, plain, groups)
   }
-  if (node.star !== undefined && wild) collect(node.star, path, end + 1, plain, groups)
+  if (node.star !== undefined && wild) collect(node.star, segments, depth + 1, plain, groups)
 }
 
 function removeFrom<T>(

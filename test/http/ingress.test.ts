@@ -1,0 +1,614 @@
+/** What back ends send: `/update`, batches, NDJSON, `/connect` and `/disconnect`. */
+import type { IncomingMessage } from 'node:http'
+import { request as httpRequest } from 'node:http'
+import { test } from 'tap'
+import { requires } from '../requires.ts'
+import { curl } from './curl.ts'
+import type { Stand } from './support.ts'
+import {
+  call,
+  grant,
+  Inflow,
+  open,
+  pause,
+  publish,
+  Raw,
+  read,
+  StreamClient,
+  serve,
+  WsClient,
+} from './support.ts'
+
+const JSON_HEAD = { 'content-type': 'application/json' }
+const LINES_HEAD = { 'content-type': 'application/x-ndjson' }
+
+async function subscriber(stand: Stand, ...patterns: string[]): Promise<WsClient> {
+  const client = new WsClient(stand)
+  await client.hello()
+  await client.subscribe(...patterns)
+  return client
+}
+
+test('one update by PUT or POST: receipt, and the body arrives verbatim', async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, 'orders/**')
+  const body = '{ "a": 1e400, "b":\r\n[12345678901234567890] , "ä":"\\u00e4/😀"}'
+  const raw = new Promise<string>((resolve) => {
+    client.socket.on('message', (data) => resolve(String(data)))
+  })
+  const answer = await call(stand, '/update/orders/42', { method: 'PUT', body, headers: JSON_HEAD })
+  t.equal(answer.status, 200)
+  t.equal(answer.headers['content-type'], 'application/json')
+  t.same(Object.keys(answer.json), ['id', 'at', 'matched'])
+  t.equal(answer.json.matched, 1)
+  t.match(answer.json.at, /^[0-9a-f]{16}-1$/)
+  const text = await raw
+  t.ok(text.includes(body.replace('\r\n', '  ')), `verbatim, on one line: ${text}`)
+  t.equal((await client.path('orders/42')).at, answer.json.at)
+  const second = await call(stand, '/update/orders/42', { body: '2', headers: JSON_HEAD })
+  t.equal(second.json.matched, 1)
+  t.equal((await call(stand, '/update/elsewhere', { body: '2' })).json.matched, 0)
+})
+
+test('what a body is: JSON is checked, untyped and form are guessed, others keep type', async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, '**')
+  const rows: [string | undefined, string | Buffer, object][] = [
+    ['application/json', '{"a":1}', { message: { a: 1 } }],
+    ['application/json; charset=utf-8', '"x"', { message: 'x' }],
+    ['APPLICATION/JSON', '[]', { message: [] }],
+    [undefined, '{"a":2}', { message: { a: 2 } }],
+    [undefined, 'plain ä', { message: 'plain ä', type: 'text/plain' }],
+    [undefined, Buffer.from([0xff, 0x00]), { message: '/wA=', encoding: 'base64' }],
+    [undefined, '', { message: '' }],
+    ['application/x-www-form-urlencoded', '{"a":3}', { message: { a: 3 } }],
+    ['application/x-www-form-urlencoded', 'a=3&b', { message: 'a=3&b', type: 'text/plain' }],
+    ['text/plain', '{"a":4}', { message: '{"a":4}', type: 'text/plain' }],
+    ['text/html; charset=utf-8', '<b>', { message: '<b>', type: 'text/html' }],
+    ['image/png', Buffer.from([1, 2]), { message: 'AQI=', encoding: 'base64', type: 'image/png' }],
+    ['application/octet-stream', 'ab', { message: 'YWI=', encoding: 'base64' }],
+  ]
+  for (const [index, [type, body, wanted]] of rows.entries()) {
+    const headers = type === undefined ? {} : { 'content-type': type }
+    const answer = await call(stand, `/update/row/${index}`, { method: 'POST', body, headers })
+    t.equal(answer.status, 200, `${type} ${body}`)
+    const { path, at, ...got } = await client.path(`row/${index}`)
+    t.same(got, wanted, `${type} ${body}`)
+  }
+  for (const body of ['{broken', '', 'NaN', Buffer.from([0x22, 0xff, 0x22])]) {
+    const answer = await call(stand, '/update/a', { method: 'POST', body, headers: JSON_HEAD })
+    t.equal(answer.status, 400)
+    t.equal(answer.json.code, 'BODY_INVALID')
+    t.equal(answer.headers['content-type'], 'application/problem+json')
+  }
+})
+
+test('curl as it is used by hand: -d, -T, --data-binary', requires('curl'), async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, '**')
+  const url = `${stand.url}/update/by/hand`
+  await curl(['-d', '{"text":"hi"}', url])
+  await curl(['-d', 'hello', url])
+  await curl(['-T', '-', url], 'from standard input')
+  await curl(['--data-binary', '@-', '-H', 'Content-Type: text/plain', url], 'two\nlines')
+  const got = await client.frames.count(4, ({ path }) => path === 'by/hand')
+  t.same(
+    got.map(({ message }) => message),
+    [{ text: 'hi' }, 'hello', 'from standard input', 'two\nlines'],
+  )
+})
+
+test('the path: split on "/", then decoded; what is no segment is a 400', async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, '**')
+  for (const [target, path] of [
+    ['a%20b/%C3%A4', 'a b/ä'],
+    ['a;b/c%3Fd', 'a;b/c?d'],
+    ['./..', './..'],
+    ['a%25', 'a%'],
+  ] as const) {
+    t.equal((await call(stand, `/update/${target}`, { body: '1' })).status, 200, target)
+    t.ok(await client.path(path))
+  }
+  const bad = [
+    '',
+    '/',
+    'a//b',
+    'a/',
+    'a%2Fb',
+    'a%2fb',
+    'a/%00',
+    'a/%0a',
+    'a/%7F',
+    'a/%FF',
+    'a/%',
+    'a/%4',
+    '*',
+    'a/*',
+    'a/**/b',
+    '%2A',
+    'a/%2a%2a',
+    '%3A%3Aconnected',
+    '::gone',
+    'x'.repeat(513),
+    '%C3%A4'.repeat(257),
+    `a${'/a'.repeat(32)}`,
+  ]
+  for (const target of bad) {
+    const answer = await call(stand, `/update/${target}`, { method: 'PUT', body: '1' })
+    t.equal(answer.status, 400, target.slice(0, 40))
+    t.match(answer.json.code, /^PATH_|BODY_INVALID/, target.slice(0, 40))
+  }
+  t.equal((await call(stand, `/update/${'%C3%A4'.repeat(256)}`, { body: '1' })).status, 200)
+  t.equal((await call(stand, '/update/a*b', { body: '1' })).status, 200, 'a star inside is none')
+})
+
+test('Sapwood-Id: a repeat gets the first receipt and reaches nobody', async (t) => {
+  const stand = await serve(t, { http: { keys: ['one', 'two'] } })
+  const client = await subscriber(stand, '**')
+  const first = await publish(stand, 'a', 1, { 'Sapwood-Id': 'm1' })
+  const again = await publish(stand, 'a', 1, { 'Sapwood-Id': 'm1' })
+  t.same(again, { ...first, duplicate: true })
+  t.equal(first.id, 'm1')
+  t.equal(first.duplicate, undefined)
+  const other = await publish(stand, 'a', 2, { 'Sapwood-Id': 'm1', Authorization: 'Bearer one' })
+  t.equal(other.duplicate, undefined, "another publisher's id is another id")
+  await publish(stand, 'end', 0)
+  await client.path('end')
+  t.same(
+    client.frames.all.filter(({ path }) => path === 'a').map(({ message, id }) => [message, id]),
+    [
+      [1, 'm1'],
+      [2, 'm1'],
+    ],
+  )
+  const batch = [{ path: 'a', message: 3, id: 'm2' }]
+  const one = await call(stand, '/update', { body: JSON.stringify(batch) })
+  const two = await call(stand, '/update', { body: JSON.stringify(batch) })
+  t.same(two.json, [{ ...one.json[0], duplicate: true }], 'in a batch too')
+})
+
+test('Sapwood-Key, -Origin and -Exclude: own copy marked or withheld, also in a replay', async (t) => {
+  const stand = await serve(t)
+  const mine = new WsClient(stand)
+  const hello = await mine.hello()
+  await mine.subscribe('chat')
+  const other = await subscriber(stand, 'chat')
+  const { id, resume } = hello.message
+  await publish(stand, 'chat', 1, { 'Sapwood-Origin': id, 'Sapwood-Key': 'k' })
+  await publish(stand, 'chat', 2, { 'Sapwood-Origin': id, 'Sapwood-Exclude': '1' })
+  await publish(stand, 'chat', 3, { 'Sapwood-Origin': 'nobody', 'Sapwood-Exclude': '0' })
+  await publish(stand, 'chat', 4)
+  const of = (frames: readonly object[]): object[] =>
+    frames.map((frame) => {
+      const { at, path, ...rest } = frame as { at: string; path: string }
+      return rest
+    })
+  const isChat = ({ path }: { path: string }): boolean => path === 'chat'
+  const own = [
+    { message: 1, own: true, origin: id, key: 'k' },
+    { message: 3, origin: 'nobody' },
+    { message: 4 },
+  ]
+  t.same(of(await mine.frames.count(3, isChat)), own)
+  t.same(of(await other.frames.count(4, isChat)), [
+    { message: 1, origin: id, key: 'k' },
+    { message: 2, origin: id },
+    { message: 3, origin: 'nobody' },
+    { message: 4 },
+  ])
+  const after = hello.at as string
+  mine.socket.terminate()
+  const back = new WsClient(stand)
+  const again = await back.hello({ resume, after })
+  t.equal(again.message.resumed, true)
+  t.same(
+    of(await back.frames.count(3, isChat)),
+    own.map((frame) => ({ ...frame, replay: true })),
+  )
+})
+
+test('DB-15: a batch is checked whole, then applied in order, receipts in order', async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, '**')
+  const send = (body: string): ReturnType<typeof call> =>
+    call(stand, '/update', { body, headers: JSON_HEAD })
+  const batch = await send(
+    '[{"path":"a","message":1},{"path":"b","message":{"n":1e400}},{"path":"a","message":"x","type":"text/plain"},{"path":"c"}]',
+  )
+  t.equal(batch.status, 200)
+  t.same(
+    batch.json.map(({ matched }: { matched: number }) => matched),
+    [1, 1, 1, 1],
+  )
+  const offsets = batch.json.map(({ at }: { at: string }) => Number(at.split('-')[1]))
+  t.same(offsets, [1, 2, 3, 4])
+  const got = await client.frames.count(4, ({ at, path }) => at !== undefined && path.length === 1)
+  t.same(
+    got.map(({ path }) => path),
+    ['a', 'b', 'a', 'c'],
+  )
+  const single = await send('{"path":"a","message":2}')
+  t.equal(single.json.matched, 1)
+  t.same((await send('[]')).json, [])
+  const before = stand.hub.position
+  for (const [body, code] of [
+    ['[{"path":"a","message":1},{"path":"a//b","message":1}]', 'PATH_INVALID'],
+    ['[{"path":"a","message":1},{"path":"::gone","message":"x"}]', 'PATH_CONTROL'],
+    ['[{"path":"a","message":1},{"path":"::hello"}]', 'PATH_CONTROL'],
+    ['[{"path":"a","message":1},{"message":1}]', 'BODY_INVALID'],
+    ['[{"path":"a","message":1},7]', 'BODY_INVALID'],
+    ['[{"path":"a","message":1},{"path":"a","id":7}]', 'BODY_INVALID'],
+    ['[{"path":"a","message":1}', 'BODY_INVALID'],
+    ['', 'BODY_INVALID'],
+  ] as const) {
+    const answer = await send(body)
+    t.equal(answer.status, 400, body)
+    t.equal(answer.json.code, code, body)
+  }
+  t.equal(stand.hub.position, before, 'nothing of a refused batch was applied')
+})
+
+test('DB-07, DB-08: connect and disconnect in a batch; malformed ones hurt nobody', async (t) => {
+  const stand = await serve(t)
+  const client = new WsClient(stand)
+  const { id } = (await client.hello()).message
+  const send = async (...frames: object[]): Promise<unknown> =>
+    (await call(stand, '/update', { body: JSON.stringify(frames) })).json
+  const receipts = (await send(
+    { path: '::connect', message: `${id}->my/data` },
+    { path: 'my/data', message: 'now' },
+    { path: '::disconnect', message: `${id}->my/data` },
+    { path: 'my/data', message: 'never' },
+    { path: '::connect', message: 'nobody->my/data' },
+  )) as { matched: number }[]
+  t.same(
+    receipts.map(({ matched }) => matched),
+    [1, 1, 1, 0, 0],
+  )
+  await client.path('::disconnected')
+  t.same(
+    client.frames.all.map(({ path, message }) => [path, message.pattern ?? message]).slice(1),
+    [
+      ['::connected', 'my/data'],
+      ['my/data', 'now'],
+      ['::disconnected', 'my/data'],
+    ],
+  )
+  for (const message of ['no arrow', `${id}->a->b`, `${id}->`, `->a`, 7, { id }, `${id}->a//b`]) {
+    const answer = await call(stand, '/update', {
+      body: JSON.stringify([{ path: '::connect', message }]),
+    })
+    t.ok(answer.status === 200 || answer.status === 400, JSON.stringify(message))
+    if (answer.status === 200) t.equal(answer.json[0].matched, 0, JSON.stringify(message))
+  }
+  await client.sync()
+  t.equal((await call(stand, '/update/my/data', { body: '1' })).json.matched, 0)
+  const ignored = (await call(stand, '/metrics')).text.match(/sapwood_ignored_total (\d+)/)?.[1]
+  t.ok(Number(ignored) > 0, 'it shows as a counter')
+})
+
+test('NDJSON: each line is applied as it arrives, its receipt is a line', async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, '**')
+  const request = httpRequest({
+    host: '127.0.0.1',
+    port: stand.port,
+    path: '/update',
+    method: 'POST',
+    headers: LINES_HEAD,
+    agent: false,
+  })
+  const receipts = new Inflow<Record<string, unknown>>()
+  request.on('response', (response) => {
+    let rest = ''
+    t.equal(response.headers['content-type'], 'application/x-ndjson')
+    response.on('data', (chunk) => {
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop() ?? ''
+      receipts.add(...lines.map((line) => JSON.parse(line)))
+    })
+    response.on('end', () => receipts.end())
+  })
+  request.write('{"path":"s","message":1}\n{"path":"s","mess')
+  await client.frames.find(({ path, message }) => path === 's' && message === 1)
+  await receipts.count(1)
+  for (const char of 'age":2}\r\n\n') {
+    request.write(char)
+    await pause(1)
+  }
+  await client.frames.find(({ path, message }) => path === 's' && message === 2)
+  request.write('broken\n{"path":"*"}\n{"path":"s","message":"')
+  request.write(Buffer.from([0xff, 0x22, 0x7d, 0x0a]))
+  request.write('{"path":"::gone","message":"x"}\n{"path":"s","message":3}')
+  await receipts.count(6)
+  t.equal(receipts.all.length, 6, 'the last line has not ended')
+  request.end()
+  await receipts.ended()
+  t.same(
+    receipts.all.map(({ matched, code, line }) => (code === undefined ? matched : [code, line])),
+    [1, 1, ['LINE_INVALID', 4], ['PATH_INVALID', 5], ['LINE_INVALID', 6], ['PATH_CONTROL', 7], 1],
+  )
+  await client.frames.find(({ path, message }) => path === 's' && message === 3)
+})
+
+test('NDJSON: a line over limits.body is skipped with an error, the others go on', async (t) => {
+  const stand = await serve(t, { http: { limits: { body: 1_000 } } })
+  const long = `{"path":"a","message":"${'x'.repeat(5_000)}"}`
+  const wide = `{"path":"a","message":"${'ä'.repeat(600)}"}`
+  const body = `{"path":"a","message":1}\n${long}\n{"path":"a","message":2}\n${wide}\n{"path":"a","message":3}`
+  for (const cut of [body.length, 700, 17]) {
+    const request = httpRequest({
+      host: '127.0.0.1',
+      port: stand.port,
+      path: '/update',
+      method: 'POST',
+      headers: LINES_HEAD,
+      agent: false,
+    })
+    const response = new Promise<IncomingMessage>((resolve) => {
+      request.on('response', resolve)
+    })
+    const bytes = Buffer.from(body)
+    for (let i = 0; i < bytes.length; i += cut) {
+      request.write(bytes.subarray(i, i + cut))
+      if (cut === 700) await pause(1)
+    }
+    request.end()
+    const { text, status } = await read(await response)
+    t.equal(status, 200)
+    t.same(
+      text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .map(({ at, code, line }) => (at === undefined ? [code, line] : 'taken')),
+      ['taken', ['LINE_TOO_LONG', 2], 'taken', ['LINE_TOO_LONG', 4], 'taken'],
+      `cut at ${cut}`,
+    )
+  }
+})
+
+test('NDJSON: a publisher that does not read its receipts is not read either', async (t) => {
+  const stand = await serve(t)
+  const request = httpRequest({
+    host: '127.0.0.1',
+    port: stand.port,
+    path: '/update',
+    method: 'POST',
+    headers: LINES_HEAD,
+    agent: false,
+  })
+  // a response that has a listener and is not read fills its socket
+  const response = new Promise<IncomingMessage>((resolve) => request.on('response', resolve))
+  const line = `${JSON.stringify({ path: 'flood' })}\n`.repeat(5_000)
+  let sent = 0
+  let stuck = false
+  while (sent < 400 && !stuck) {
+    sent++
+    if (request.write(line)) continue
+    stuck = await Promise.race([
+      new Promise<boolean>((resolve) => request.once('drain', () => resolve(false))),
+      pause(400).then(() => true),
+    ])
+  }
+  t.ok(stuck, `${sent * 5_000} lines went out and nothing pushed back`)
+  let receipts = 0
+  const reading = await response
+  reading.on('data', (chunk: Buffer) => {
+    for (const byte of chunk) if (byte === 10) receipts++
+  })
+  request.end()
+  await new Promise((resolve) => reading.on('end', resolve))
+  t.equal(receipts, sent * 5_000, 'and goes on when it reads')
+})
+
+test('NDJSON: limits.stream ends a stream, limits.body_time a silent one', async (t) => {
+  const stand = await serve(t, { http: { limits: { stream: 500, bodyTime: 100 } } })
+  const big = await call(stand, '/update', {
+    headers: LINES_HEAD,
+    body: '{"path":"a","message":1}\n'.repeat(100),
+  })
+  t.equal(JSON.parse(big.text.trim().split('\n').at(-1) ?? '').code, 'STREAM_TOO_LARGE')
+  const request = httpRequest({
+    host: '127.0.0.1',
+    port: stand.port,
+    path: '/update',
+    method: 'POST',
+    headers: LINES_HEAD,
+    agent: false,
+  })
+  request.on('error', () => undefined)
+  const response = new Promise<IncomingMessage>((resolve) => request.on('response', resolve))
+  request.write('{"path":"a","message":1}\n')
+  const { text } = await read(await response)
+  t.equal(JSON.parse(text.trim().split('\n').at(-1) ?? '').code, 'BODY_TIMEOUT')
+  request.destroy()
+})
+
+test('DB-22: the back end subscribes a client, and the client may drop and retake that', async (t) => {
+  const stand = await serve(t, { http: { dev: false, keys: ['key'] } })
+  const headers = { authorization: 'Bearer key' }
+  const client = new WsClient(stand)
+  const { id } = (await client.hello()).message
+  const change = (what: string, body: unknown, query = ''): ReturnType<typeof call> =>
+    call(stand, `/${what}/${id}${query}`, { body: JSON.stringify(body), headers })
+  client.send({ path: '::connect', message: 'rooms/1/chat' })
+  t.equal((await client.path('::error')).message.code, 'NOT_ALLOWED')
+  const answer = await change('connect', ['rooms/1/**', 'orders/42'])
+  t.equal(answer.status, 200)
+  t.same(answer.json.patterns, ['rooms/1/**', 'orders/42'])
+  t.match(answer.json.at, /^[0-9a-f]{16}-\d+$/)
+  await client.frames.count(2, ({ path }) => path === '::connected')
+  t.equal((await publish(stand, 'rooms/1/chat', 1, headers)).matched, 1)
+  client.send({ path: '::disconnect', message: 'rooms/1/**' })
+  await client.path('::disconnected')
+  t.equal((await publish(stand, 'rooms/1/chat', 2, headers)).matched, 0)
+  await client.subscribe('rooms/1/chat')
+  t.equal((await publish(stand, 'rooms/1/chat', 3, headers)).matched, 1, 'what a grant covers')
+  await change('disconnect', ['rooms/1/**', 'rooms/1/chat'])
+  await client.frames.count(2, ({ path }) => path === '::disconnected')
+  client.send({ path: '::connect', message: 'rooms/1/chat' })
+  await client.frames.count(2, ({ path }) => path === '::error')
+  t.equal((await publish(stand, 'rooms/1/chat', 4, headers)).matched, 0, 'no right any more')
+  t.equal((await publish(stand, 'orders/42', 5, headers)).matched, 1, 'others are untouched')
+  const unknown = await call(stand, '/connect/nobody', { body: '["a"]', headers })
+  t.equal(unknown.status, 404)
+  t.equal(unknown.json.code, 'CLIENT_UNKNOWN')
+  for (const body of [{ a: 1 }, [1], 'a//b', ['**/a'], ['a->b'], ['']]) {
+    const refused = await change('connect', body)
+    t.equal(refused.status, 400, JSON.stringify(body))
+  }
+  t.equal((await change('connect', ['a'], '?after=nonsense')).json.code, 'POSITION_INVALID')
+  t.equal((await change('connect', ['a'], '?afer=x')).json.code, 'QUERY_UNKNOWN')
+  t.equal((await call(stand, `/connect/${id}`, { body: '["a"]' })).status, 401, 'without a key')
+  const many = Array.from({ length: 300 }, (_, i) => `p/${i}`)
+  t.equal((await change('connect', many)).json.code, 'LIMIT_PATTERNS')
+})
+
+test('/connect with ?after= brings what was missed first', async (t) => {
+  const stand = await serve(t)
+  const client = new WsClient(stand)
+  const { id, at } = (await client.hello()).message
+  await publish(stand, 'a', 1)
+  await publish(stand, 'b', 2)
+  await publish(stand, 'a', 3)
+  const answer = await call(stand, `/connect/${id}?after=${at}`, { body: '["a"]' })
+  t.equal(answer.status, 200)
+  await publish(stand, 'a', 4)
+  const got = await client.frames.count(3, ({ path }) => path === 'a')
+  t.same(
+    got.map(({ message, replay }) => [message, replay]),
+    [
+      [1, true],
+      [3, true],
+      [4, undefined],
+    ],
+  )
+})
+
+test('a body over limits.body is a 413, with and without Expect; a slow one a 408', async (t) => {
+  const stand = await serve(t, { http: { limits: { body: 1_000, bodyTime: 100 } } })
+  const body = 'x'.repeat(2_000)
+  for (const target of ['/update/a', '/update', '/client/x/y', '/connect/x', '/session/x/1']) {
+    const told = await call(stand, target, { body })
+    const expected = target === '/session/x/1' ? 404 : 413
+    t.equal(told.status, expected, target)
+    if (expected === 413) t.equal(told.json.code, 'BODY_TOO_LARGE')
+    if (expected === 413) t.equal(told.headers['content-type'], 'application/problem+json')
+    const chunked = await call(stand, target, { body, headers: { 'transfer-encoding': 'chunked' } })
+    t.equal(chunked.status, expected, `${target} chunked`)
+  }
+  let continued = false
+  const request = httpRequest({
+    host: '127.0.0.1',
+    port: stand.port,
+    path: '/update/a',
+    method: 'POST',
+    headers: { expect: '100-continue', 'content-length': 2_000 },
+    agent: false,
+  })
+  request.on('error', () => undefined)
+  request.on('continue', () => {
+    continued = true
+  })
+  const early = new Promise<IncomingMessage>((resolve) => request.on('response', resolve))
+  request.flushHeaders()
+  const answer = await read(await early)
+  t.equal(answer.status, 413)
+  t.equal(continued, false, 'the body was never asked for')
+  request.destroy()
+  const small = httpRequest({
+    host: '127.0.0.1',
+    port: stand.port,
+    path: '/update/a',
+    method: 'POST',
+    headers: { expect: '100-continue', 'content-length': 1 },
+    agent: false,
+  })
+  const taken = new Promise<IncomingMessage>((resolve) => small.on('response', resolve))
+  small.on('continue', () => small.end('1'))
+  small.flushHeaders()
+  t.equal((await read(await taken)).status, 200)
+  const slow = httpRequest({
+    host: '127.0.0.1',
+    port: stand.port,
+    path: '/update/a',
+    method: 'POST',
+    headers: { 'content-length': 10 },
+    agent: false,
+  })
+  slow.on('error', () => undefined)
+  const late = new Promise<IncomingMessage>((resolve) => slow.on('response', resolve))
+  slow.write('123')
+  const timeout = await read(await late)
+  t.equal(timeout.status, 408)
+  t.equal(timeout.json.code, 'BODY_TIMEOUT')
+  slow.destroy()
+  t.match((await call(stand, '/metrics')).text, /sapwood_faults_total\{code="BODY_TIMEOUT"\} 1/)
+})
+
+test('errors: 405 with Allow, 404, all as problem documents with a code', async (t) => {
+  const stand = await serve(t)
+  for (const [method, target, status, code] of [
+    ['GET', '/update/a', 405, 'METHOD_NOT_ALLOWED'],
+    ['DELETE', '/update', 405, 'METHOD_NOT_ALLOWED'],
+    ['GET', '/connect/x', 405, 'METHOD_NOT_ALLOWED'],
+    ['POST', '/events?path=a', 405, 'METHOD_NOT_ALLOWED'],
+    ['POST', '/stream?path=a', 405, 'METHOD_NOT_ALLOWED'],
+    ['PUT', '/poll', 405, 'METHOD_NOT_ALLOWED'],
+    ['GET', '/session/x/1', 405, 'METHOD_NOT_ALLOWED'],
+    ['POST', '/client', 405, 'METHOD_NOT_ALLOWED'],
+    ['POST', '/health/live', 405, 'METHOD_NOT_ALLOWED'],
+    ['POST', '/metrics', 405, 'METHOD_NOT_ALLOWED'],
+    ['GET', '/ws', 426, 'UPGRADE_REQUIRED'],
+    ['GET', '/nowhere', 404, 'NOT_FOUND'],
+    ['GET', '/Update/a', 404, 'NOT_FOUND'],
+    ['GET', '/health/else', 404, 'NOT_FOUND'],
+    ['GET', '//update/a', 404, 'NOT_FOUND'],
+    ['GET', '/constructor', 404, 'NOT_FOUND'],
+    ['POST', '/connect', 404, 'NOT_FOUND'],
+    ['GET', '/', 404, 'NOT_FOUND'],
+  ] as const) {
+    const answer = await call(stand, target, { method })
+    t.equal(answer.status, status, `${method} ${target}`)
+    t.equal(answer.headers['content-type'], 'application/problem+json')
+    t.equal(answer.json.code, code)
+    t.equal(answer.json.status, status)
+    if (status === 405) t.ok(answer.headers.allow)
+  }
+  const head = await call(stand, '/health/ready', { method: 'HEAD' })
+  t.equal(head.status, 200)
+  t.equal(head.text, '')
+})
+
+test('many requests on one connection are answered in order', async (t) => {
+  const stand = await serve(t)
+  const raw = new Raw(stand)
+  const one = (i: number): string =>
+    `POST /update/p HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${String(i).length}\r\n\r\n${i}`
+  raw.write(Array.from({ length: 200 }, (_, i) => one(i)).join(''))
+  raw.write('GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+  const text = await raw.ended()
+  const offsets = [...text.matchAll(/"at":"[0-9a-f]{16}-(\d+)"/g)].map((match) => Number(match[1]))
+  t.same(
+    offsets,
+    Array.from({ length: 200 }, (_, i) => i + 1),
+  )
+  t.ok(text.endsWith('{"status":"live"}'))
+})
+
+test('observers of ::connect and of what is published see it after it took effect (DB-10)', async (t) => {
+  const stand = await serve(t)
+  const seen: unknown[] = []
+  stand.hub.subscribe('::connect', (message) => seen.push(message.body))
+  const client = new WsClient(stand)
+  const { id } = (await client.hello()).message
+  await grant(stand, id, 'a')
+  t.same(seen, [JSON.stringify(`${id}->a`)])
+  const stream = await StreamClient.open(stand, '/stream?path=a')
+  t.equal((await publish(stand, 'a', 1)).matched, 2)
+  await stream.path('a')
+  stream.close()
+  t.ok(await open(stand, '/health/live'))
+})

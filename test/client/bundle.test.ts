@@ -18,5 +18,5 @@ test('the browser SDK fits its budget, and works by itself', async (t) => {
   t.ok(size <= BUDGET, `${size} of ${BUDGET} bytes`)
   t.notMatch(text, /^import|\bimport\(|\brequire\(|node:/m)
   const sdk = await import(file.href)
-  t.strictSame(Object.keys(sdk).sort(), ['SapwoodError', 'connect'])
+  t.strictSame(Object.keys(sdk).sort(), ['SapwoodError', 'connect', 'transports'])
 })

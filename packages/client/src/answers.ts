@@ -3,7 +3,7 @@
  * but not asked of the handler again.
  * Invariant: a handler runs once per question, and an answer goes out only while somebody waits for it.
  */
-import { bodyValue, JSON_TYPE, type Message } from '@sapwood/core'
+import { bodyValue, type Message } from '@sapwood/core'
 import {
   exceptionReply,
   findHandler,
@@ -53,8 +53,10 @@ export class Answers {
 
   request(frame: Frame): void {
     const { reply } = frame
-    if (reply === undefined) void this.#answer(frame, new AbortController().signal)
-    else if (this.#answered.has(reply)) this.#send(this.#answered.get(reply) as string)
+    if (reply === undefined) {
+      // nobody is to learn how it went
+      this.#answer(frame, new AbortController().signal).catch(() => undefined)
+    } else if (this.#answered.has(reply)) this.#send(this.#answered.get(reply) as string)
     else if (!this.#running.has(reply)) void this.#reply(reply, frame)
   }
 
@@ -70,42 +72,36 @@ export class Answers {
   async #reply(reply: string, frame: Frame): Promise<void> {
     const controller = new AbortController()
     this.#running.set(reply, controller)
-    const answer = await this.#answer(frame, controller.signal)
+    let text: string
+    try {
+      text = replyText(reply, await this.#answer(frame, controller.signal))
+    } catch (thrown) {
+      text = replyText(reply, exceptionReply(thrown))
+    }
     if (this.#running.get(reply) !== controller) return
     this.#running.delete(reply)
-    const { code = 0, status } = answer.meta
-    const type = answer.type === JSON_TYPE ? undefined : answer.type
-    const text = frameText({
-      path: '::reply',
-      message: bodyValue(answer),
-      type,
-      reply,
-      code,
-      status,
-    })
     this.#answered.set(reply, text)
-    for (const oldest of this.#answered.keys()) {
-      if (this.#answered.size <= KEPT) break
-      this.#answered.delete(oldest)
-    }
+    const [oldest] = this.#answered.keys()
+    if (this.#answered.size > KEPT) this.#answered.delete(oldest as string)
     this.#send(text)
   }
 
+  /** Asks the handler. @throws what it threw. */
   async #answer(frame: Frame, signal: AbortSignal): Promise<Message> {
     const { path, verb = 'GET', args = [], query = '', deadline, message = '' } = frame
-    const handler = this.#find(frame)
+    const noun = nounOf(path)
+    const handler = findHandler(this.#handlers, verb, noun)
     if (handler === undefined) return unhandledReply()
-    const context = { path, verb, noun: nounOf(path), query, deadline, signal }
-    try {
-      return replyOf(await handler(context, [typeOf(frame), message], ...args))
-    } catch (thrown) {
-      return exceptionReply(thrown)
-    }
+    const context = { path, verb, noun, query, deadline, signal }
+    return replyOf(await handler(context, [typeOf(frame), message], ...args))
   }
+}
 
-  #find({ path, verb = 'GET' }: Frame): Handler | undefined {
-    return findHandler(this.#handlers, verb, nounOf(path))
-  }
+/** @throws for what cannot be said. */
+function replyText(reply: string, answer: Message): string {
+  const { code = 0, status } = answer.meta
+  const { type } = answer
+  return frameText({ path: '::reply', message: bodyValue(answer), type, reply, code, status })
 }
 
 function nounOf(path: string): string {

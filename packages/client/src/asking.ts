@@ -1,5 +1,6 @@
 /** Questions and their ends, as whoever asks sees them. */
-import { Code, SapwoodError } from '@sapwood/core'
+import { Code, type SapwoodError } from '@sapwood/core'
+import { failure } from './failure.ts'
 import { type Frame, valuesOf } from './frame.ts'
 
 export interface AskOptions {
@@ -24,7 +25,7 @@ export interface Answer {
   /** JSON decoded, text as a string, bytes as they are. */
   readonly message: unknown
   /** The HTTP status that the handler chose, if it chose one. */
-  readonly status?: number
+  readonly status?: number | undefined
 }
 
 /** How a question ends without an answer, by code. */
@@ -46,5 +47,5 @@ export function unanswered(answer: Frame): SapwoodError {
   const { code = 0, status = 502 } = answer
   const said = valuesOf(answer)
   const detail = String(said.detail ?? `nobody answered (code ${code})`)
-  return new SapwoodError(UNANSWERED[code] ?? String(said.code), detail, { status })
+  return failure(UNANSWERED[code] ?? String(said.code), detail, status)
 }

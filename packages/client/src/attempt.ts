@@ -10,7 +10,8 @@ import type { Closing, Greeting, Link, LinkListener, Transport } from './transpo
 
 export interface AttemptOwner {
   greet(attempt: Attempt): Greeting
-  heard(attempt: Attempt, frame: Frame): void
+  /** A frame of an attempt that was greeted. */
+  heard(frame: Frame): void
   ended(attempt: Attempt, closing: Closing): void
 }
 
@@ -57,7 +58,7 @@ export class Attempt implements LinkListener {
     this.#heardAt = this.#clock.now()
     for (const frame of frames) {
       // what came before may have ended it
-      if (!this.#over) this.#owner.heard(this, frame)
+      if (!this.#over) this.#owner.heard(frame)
     }
   }
 
@@ -95,7 +96,7 @@ export class Attempt implements LinkListener {
       const rest = this.#heardAt + silence - this.#clock.now()
       if (rest > 0 && this.greeted) return this.#watch(silence, rest)
       void this.#link.close(false)
-      this.closed(lost(`nothing was heard for ${silence} ms`))
+      this.closed(lost(`silent for ${silence} ms`))
     })
   }
 }

@@ -1,5 +1,4 @@
 /** What pages get as `/sapwood.js`: the client without the back end's side. */
 
 export { SapwoodError } from '@sapwood/core'
-export { Client } from './client.ts'
-export { connect } from './connect.ts'
+export { connect, transportsOf as transports } from './connect.ts'

@@ -2,12 +2,13 @@
  * What users hold: subscriptions, events, publishing, asking and answering, over whatever line carries them.
  * Invariant: after `close` nothing is called any more, and every promise has ended.
  */
-import { isDirectPath, pathFault, reasonOf, SapwoodError } from '@sapwood/core'
+import { isDirectPath, pathFault, reasonOf } from '@sapwood/core'
 import { Answers, type Handler } from './answers.ts'
 import { type Answer, type AskOptions, isUnanswered, unanswered } from './asking.ts'
 import type { ClientEvents, ClientState } from './client-events.ts'
 import { Events } from './events.ts'
-import { failure, type Request } from './exchanges.ts'
+import type { Request } from './exchanges.ts'
+import { failure } from './failure.ts'
 import { type Frame, frameText, typeOf } from './frame.ts'
 import type { AnyPaths, Known, MessageOn } from './paths.ts'
 import type { PublishOptions, Receipt } from './publishing.ts'
@@ -15,6 +16,8 @@ import type { Session, SessionOwner } from './session.ts'
 import { type Callback, type Received, Subscriptions } from './subscriptions.ts'
 import type { Closing, TransportName } from './transport.ts'
 
+/** Where something threw that has nobody to be told to. */
+const ERROR_HANDLER = 'a handler of error'
 const PUBLISH_TIMEOUT = 60_000
 const ASK_TIMEOUT = 30_000
 
@@ -25,8 +28,8 @@ export class Client<Paths = AnyPaths> {
   readonly #events: Events<ClientEvents>
   readonly #subscriptions: Subscriptions
   readonly #answers: Answers
-  /** What waits for an answer. */
-  readonly #open = new Set<Promise<Frame>>()
+  /** Settles when nothing waits for an answer. */
+  #idle: Promise<void> | undefined
 
   /**
    * @param id makes an id that nobody can guess.
@@ -115,10 +118,9 @@ export class Client<Paths = AnyPaths> {
     message: MessageOn<Paths, Path>,
     options: PublishOptions = {},
   ): Promise<Receipt> {
-    this.#mustBeOpen()
     const { id = this.#id(), timeout = PUBLISH_TIMEOUT, signal, ...fields } = options
-    const frame = textOf({ path, message, id, ...fields })
-    const answer = await this.#request({ kind: 'publish', frame, timeout }, signal)
+    const frame = { path, message, id, ...fields }
+    const answer = await this.#request('publish', frame, timeout, signal)
     if (answer.code) throw unanswered(answer)
     return answer.message as Receipt
   }
@@ -132,15 +134,12 @@ export class Client<Paths = AnyPaths> {
    * @example const { message } = await client.ask('@fileserver/cat', { args: ['a', 'b'], timeout: 5000 })
    */
   async ask(path: string, options: AskOptions = {}): Promise<Answer> {
-    this.#mustBeOpen()
     const { verb = 'GET', timeout = ASK_TIMEOUT, signal, message = '', ...fields } = options
-    if (!isDirectPath(path)) throw new SapwoodError('PATH_INVALID', `"${path}" is not @name/noun`)
-    const frame = textOf({ path, message, verb, deadline: timeout, ...fields })
-    const answer = await this.#request({ kind: 'ask', frame, timeout }, signal)
+    const frame = { path, message, verb, deadline: timeout, ...fields }
+    const answer = await this.#request('ask', frame, timeout, signal)
     const { code = 0, status } = answer
     if (isUnanswered(code)) throw unanswered(answer)
-    const said = { code, type: typeOf(answer), message: answer.message }
-    return status === undefined ? said : { ...said, status }
+    return { code, type: typeOf(answer), message: answer.message, status }
   }
 
   /** Ends the session at the hub; what waits for an answer is rejected with `CLIENT_CLOSED`. */
@@ -155,35 +154,34 @@ export class Client<Paths = AnyPaths> {
 
   /** Waits for the answers that are still to come, then closes. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#open)
+    await this.#idle
     await this.close()
   }
 
-  async #request(request: Request, signal: AbortSignal | undefined): Promise<Frame> {
-    const answer = this.#session.request(request, signal)
-    this.#open.add(answer)
-    try {
-      return await answer
-    } finally {
-      this.#open.delete(answer)
-    }
+  #request(
+    kind: Request['kind'],
+    frame: Frame,
+    timeout: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Frame> {
+    this.#mustBeOpen()
+    const { path } = frame
+    const isFit = isDirectPath(path) === (kind === 'ask')
+    const fault = isFit ? pathFault(path) : 'is for the other: questions go to @name/noun'
+    if (fault !== undefined) throw failure('PATH_INVALID', `"${path}" ${fault}`)
+    const answer = this.#session.request({ kind, frame: frameText(frame), timeout }, signal)
+    this.#idle = Promise.allSettled([this.#idle, answer]).then(() => undefined)
+    return answer
   }
 
   #mustBeOpen(): void {
-    if (this.state === 'closed') throw failure('CLIENT_CLOSED', 'the client was closed')
+    if (this.state === 'closed') throw failure('CLIENT_CLOSED', 'the client was closed', 503)
   }
 
   #threw(cause: unknown, where: string): void {
     const detail = `${where} threw: ${reasonOf(cause)}`
-    if (this.#events.heard('error'))
-      this.#events.emit('error', { code: 'CALLBACK_THREW', detail, cause })
-    // nobody would ever know
-    else console.error(cause)
+    // nobody would ever know; and what the handler of errors throws is no news for it
+    if (where === ERROR_HANDLER || !this.#events.heard('error')) console.error(cause)
+    else this.#events.emit('error', { code: 'CALLBACK_THREW', detail, cause })
   }
-}
-
-function textOf(frame: Frame): string {
-  const fault = pathFault(frame.path)
-  if (fault !== undefined) throw new SapwoodError('PATH_INVALID', `"${frame.path}" ${fault}`)
-  return frameText(frame)
 }

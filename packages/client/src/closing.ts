@@ -36,7 +36,7 @@ export function lost(detail: string): Closing {
  */
 export function withBye(closing: Closing, { reason, retryAfter }: Values): Closing {
   if (reason === undefined) return closing
-  const told = { ...closing, detail: `the hub said goodbye: ${reason}` }
+  const told = { ...closing, detail: `bye: ${reason}` }
   if (typeof retryAfter === 'number') return { ...told, retryAfter }
   return closing.comeBack ? told : { ...told, ...RANGES[40] }
 }

@@ -10,7 +10,6 @@ import { type Platform, thisPlatform } from './platform.ts'
 import { pollTransport } from './poll-transport.ts'
 import { Session, type SessionOwner } from './session.ts'
 import { Tabs } from './tabs.ts'
-
 import type { Transport, TransportName } from './transport.ts'
 import { webSocketTransport } from './web-socket-transport.ts'
 
@@ -29,10 +28,12 @@ export interface ConnectOptions {
   /** A position up to which everything is known: what came since is replayed, or a gap told. */
   readonly after?: string
   /** What to use, the best first, by name or of one's own. `['ws', 'sse', 'poll']`. */
-  readonly transports?: readonly (TransportName | Transport)[]
+  readonly transports?: readonly (Exclude<TransportName, 'tab'> | Transport)[]
   /**
-   * Shares one session with the other tabs of this origin that connect to the same hub with the same name, or with
-   * all of this name. Where a browser cannot do that, each tab has its own.
+   * Shares one session with the other tabs of this origin that connect to the same hub under the same name, or, with
+   * a string, with those that say the same. They have one credential, that of the tab that leads, and it answers
+   * what they are asked: where users come and go, let the string name the user. Where a browser has no Web Locks or
+   * BroadcastChannel each tab has a session of its own.
    */
   readonly shared?: boolean | string
   /** Milliseconds until a transport that brought no hello is given up. 10 s. */
@@ -42,7 +43,7 @@ export interface ConnectOptions {
 }
 
 const HELLO_TIMEOUT = 10_000
-const ORDER: readonly TransportName[] = ['ws', 'sse', 'poll']
+const ORDER: NonNullable<ConnectOptions['transports']> = ['ws', 'sse', 'poll']
 
 /**
  * Connects to a hub and keeps connected. It begins at once and never throws for what the network does: see the
@@ -61,16 +62,10 @@ export function connect<Paths = AnyPaths>(
   platform: Platform = thisPlatform(),
 ): Client<Paths> {
   const { shared, helloTimeout = HELLO_TIMEOUT, limits, transports = ORDER, name = '' } = options
-  const { locks, openChannel, openSocket, fetch, id } = platform
-  const base = hubUrl(url)
-  const hub = new HttpHub(base, fetch)
-  const make: Readonly<Record<string, () => Transport>> = {
-    ws: () => webSocketTransport(base, openSocket),
-    sse: () => eventStreamTransport(hub),
-    poll: () => pollTransport(hub),
-  }
+  const { locks, openChannel, id } = platform
+  const byName = transportsOf(url, platform)
   const rungs = transports.map((one) =>
-    typeof one === 'string' ? (make[one] as () => Transport)() : one,
+    typeof one === 'string' ? (byName[one as 'ws'] as Transport) : one,
   )
   const open = (owner: SessionOwner, first: readonly Transport[]): Session =>
     new Session(
@@ -80,7 +75,7 @@ export function connect<Paths = AnyPaths>(
     )
   return new Client<Paths>(id, (owner) => {
     if (!shared || locks === undefined || openChannel === undefined) return open(owner, rungs)
-    const group = `sapwood:${shared === true ? `${base} ${name}` : shared}`
+    const group = `sapwood:${shared === true ? `${hubUrl(url)} ${name}` : shared}`
     const tabs = new Tabs({ name: group, tab: id(), locks, channel: openChannel(group), lead })
     const session = open(owner, [tabs.follow])
     function lead(): void {
@@ -89,4 +84,23 @@ export function connect<Paths = AnyPaths>(
     void session.closed.then(() => tabs.close())
     return session
   })
+}
+
+/**
+ * The transports of one client, to be wrapped or put in another order: a page's own transport may open one of
+ * these. They number what they post together, so a session may move between them.
+ * @example
+ * const { poll } = transports('http://127.0.0.1:8787')
+ */
+export function transportsOf(
+  url = '/',
+  { openSocket, fetch }: Platform = thisPlatform(),
+): Readonly<Record<'ws' | 'sse' | 'poll', Transport>> {
+  const base = hubUrl(url)
+  const hub = new HttpHub(base, fetch)
+  return {
+    ws: webSocketTransport(base, openSocket),
+    sse: eventStreamTransport(hub),
+    poll: pollTransport(hub),
+  }
 }

@@ -2,13 +2,13 @@
  * The life of a connection as a table: what happens in which state, where it leads and what is to be done. All
  * else about a connection is in the doing; an event that a state does not name is ignored there.
  *
- *     waiting ──due──▶ connecting ──hello──▶ connected ──taken──▶ moving ──hello──▶ connected
- *        ▲                 │                     │                  │
- *        └──────lost───────┴────────lost─────────┴───────lost───────┘        `end` leads to closed from each
+ *     disconnected ──due──▶ connecting ──hello──▶ connected ──taken──▶ moving ──hello──▶ connected
+ *          ▲                    │                     │                   │
+ *          └───────lost─────────┴────────lost─────────┴────────lost───────┘     `end` leads to closed from each
  */
 export type ConnectionState =
   /** No link; a timer runs. */
-  | 'waiting'
+  | 'disconnected'
   /** A link is being opened, no other has the session. */
   | 'connecting'
   /** The hub said hello. */
@@ -34,22 +34,22 @@ export type ConnectionAction =
 type Row = Readonly<Partial<Record<ConnectionEvent, readonly [ConnectionState, ConnectionAction]>>>
 
 export const CONNECTION_TABLE: Readonly<Record<ConnectionState, Row>> = {
-  waiting: { due: ['connecting', 'dial'], end: ['closed', 'finish'] },
+  disconnected: { due: ['connecting', 'dial'], end: ['closed', 'finish'] },
   connecting: {
     hello: ['connected', 'settle'],
-    lost: ['waiting', 'retreat'],
+    lost: ['disconnected', 'retreat'],
     end: ['closed', 'finish'],
   },
   connected: {
     // another tab's link was renewed underneath this one
     hello: ['connected', 'settle'],
     taken: ['moving', 'takeOver'],
-    lost: ['waiting', 'retreat'],
+    lost: ['disconnected', 'retreat'],
     end: ['closed', 'finish'],
   },
   moving: {
     hello: ['connected', 'settle'],
-    lost: ['waiting', 'retreat'],
+    lost: ['disconnected', 'retreat'],
     end: ['closed', 'finish'],
   },
   closed: {},

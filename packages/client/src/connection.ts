@@ -54,7 +54,7 @@ export class Connection implements AttemptOwner {
   readonly #ladder: Ladder
   readonly #backoff: Backoff
   readonly #stopOnline: (() => void) | undefined
-  #state: ConnectionState = 'waiting'
+  #state: ConnectionState = 'disconnected'
   #current: Attempt | undefined
   #probe: Attempt | undefined
   #stopTimer: (() => void) | undefined
@@ -100,8 +100,7 @@ export class Connection implements AttemptOwner {
     return this.#owner.greet()
   }
 
-  heard(attempt: Attempt, frame: Frame): void {
-    if (attempt !== this.#current) return
+  heard(frame: Frame): void {
     if (frame.path === '::hello') this.#step('hello', valuesOf(frame))
     else if (frame.path === '::bye') this.#bye = valuesOf(frame)
     else this.#owner.heard(frame)

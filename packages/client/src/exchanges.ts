@@ -4,7 +4,8 @@
  * a repeat.
  * Invariant: each exchange ends exactly once, and together they stay within their bounds.
  */
-import { type Clock, SapwoodError } from '@sapwood/core'
+import type { Clock } from '@sapwood/core'
+import { failure } from './failure.ts'
 import { type Frame, valuesOf } from './frame.ts'
 
 export interface ExchangeLimits {
@@ -71,7 +72,7 @@ export class Exchanges {
     const size = this.#size + frame.length
     signal?.throwIfAborted()
     if (this.#open.size >= limits.count || size > limits.size) {
-      throw failure('QUEUE_FULL', `${this.#open.size} messages wait for an answer already`)
+      throw failure('QUEUE_FULL', `${this.#open.size} messages wait for an answer`, 503)
     }
     this.#size = size
     const reply = prefix + ++this.#count
@@ -82,7 +83,9 @@ export class Exchanges {
         if (kind === 'ask') this.#deps.cancel(reply)
       }
       const code = kind === 'ask' ? 'ANSWER_TIMEOUT' : 'RECEIPT_TIMEOUT'
-      const stopTimer = clock.after(timeout, () => giveUp(failure(code, `none in ${timeout} ms`)))
+      const stopTimer = clock.after(timeout, () =>
+        giveUp(failure(code, `none in ${timeout} ms`, 504)),
+      )
       const abort = (): void => giveUp(signal?.reason)
       signal?.addEventListener('abort', abort)
       const release = (): void => {
@@ -108,8 +111,8 @@ export class Exchanges {
   /** Takes a `::reply`, or an `::error` that has a `reply`; one that nobody waits for is dropped. */
   take(frame: Frame): void {
     if (frame.path === '::reply') return this.#take(frame.reply)?.resolve(frame)
-    const { code, detail, status = 400, reply = frame.reply } = valuesOf(frame)
-    this.#take(reply)?.reject(failure(String(code), String(detail), Number(status)))
+    const { code, detail, status, reply = frame.reply } = valuesOf(frame)
+    this.#take(reply)?.reject(failure(String(code), String(detail), status as number))
   }
 
   /** The link is gone: all is to be said again on the next. */
@@ -131,9 +134,14 @@ export class Exchanges {
 
   /** The hub cannot take so large a frame: rejects the largest one that was said, or all would wait for it. */
   rejectLargest(error: unknown): void {
-    const said = [...this.#open].filter(([, exchange]) => exchange.said)
-    said.sort(([, a], [, b]) => b.request.frame.length - a.request.frame.length)
-    this.#take(said[0]?.[0])?.reject(error)
+    let largest = ''
+    let size = 0
+    for (const [reply, { said, request }] of this.#open) {
+      if (!said || request.frame.length <= size) continue
+      largest = reply
+      size = request.frame.length
+    }
+    this.#take(largest)?.reject(error)
   }
 
   /** Rejects all. */
@@ -150,9 +158,4 @@ export class Exchanges {
     }
     return exchange
   }
-}
-
-/** An error that a request can end with. */
-export function failure(code: string, detail: string, status = 503): SapwoodError {
-  return new SapwoodError(code, detail, { status })
 }

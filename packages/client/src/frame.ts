@@ -2,7 +2,8 @@
  * Frames of `sapwood.v1` as a client has them: plain JSON values, since that is what callbacks get. (What keeps bodies
  * verbatim for those who pass them on is the hub's business, and most of a kilobyte in a browser.)
  */
-import { BYTES_TYPE, JSON_TYPE, SapwoodError } from '@sapwood/core'
+import { BYTES_TYPE, JSON_TYPE } from '@sapwood/core'
+import { failure } from './failure.ts'
 
 /** An update, a question or an answer, with the fields of the protocol; those that are undefined are not sent. */
 export interface Frame {
@@ -30,8 +31,8 @@ export interface Frame {
 /** The members of a message that is an object; none of any other. */
 export type Values = Readonly<Record<string, unknown>>
 
-/** UTF-8 bytes of a field that names something: more are refused by the hub, with all that was sent along. */
-const WORD = 512
+/** Characters of a field that names something. The hub takes 512 bytes, and refuses all that was sent with a longer one. */
+const WORD = 170
 
 /**
  * The text of a frame.
@@ -40,10 +41,8 @@ const WORD = 512
  */
 export function frameText(frame: Frame): string {
   const { message = null, type } = frame
-  for (const word of [frame.id, frame.key, frame.origin, type]) {
-    if (word !== undefined && new TextEncoder().encode(word).length > WORD) {
-      throw new SapwoodError('FRAME_INVALID', `"${word.slice(0, 32)}…" has more than ${WORD} bytes`)
-    }
+  if ([frame.id, frame.key, frame.origin, type].some((word = '') => word.length > WORD)) {
+    throw failure('FRAME_INVALID', `a field has more than ${WORD} characters`)
   }
   if (message instanceof Uint8Array) {
     return JSON.stringify({ ...frame, message: toBase64(message), encoding: 'base64' })

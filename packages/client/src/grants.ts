@@ -3,9 +3,9 @@
  * application checks rights in its own way and has the hub connect them. Requests go one after the other, each
  * with all that is to be said at that moment in one post (PM-02).
  */
-import { type Backoff, type Clock, reasonOf, SapwoodError } from '@sapwood/core'
+import { type Backoff, type Clock, JSON_TYPE, reasonOf, SapwoodError } from '@sapwood/core'
 import type { Problem } from './client-events.ts'
-import { failure } from './exchanges.ts'
+import { failure } from './failure.ts'
 import { frameText } from './frame.ts'
 import type { Interest, Plan } from './interest.ts'
 
@@ -116,15 +116,15 @@ export class Grants {
       await whom(id, patterns)
       return
     }
-    const { ok, status, url } = await this.#deps.fetch(
-      whom.replaceAll('{id}', encodeURIComponent(id)),
-      {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(patterns),
-        signal: AbortSignal.timeout(PATIENCE),
-      },
-    )
+    const response = await this.#deps.fetch(whom.replaceAll('{id}', encodeURIComponent(id)), {
+      method: 'POST',
+      headers: { 'content-type': JSON_TYPE },
+      body: JSON.stringify(patterns),
+      signal: AbortSignal.timeout(PATIENCE),
+    })
+    // it says nothing, but unread it would hold its connection
+    await response.text()
+    const { ok, status, url } = response
     if (!ok) throw failure('AUTHORIZE_REFUSED', `${url} answered ${status}`, status)
   }
 }
@@ -144,5 +144,5 @@ export function subscriptionFrames({
 function errorOf(thrown: unknown): SapwoodError {
   return thrown instanceof SapwoodError
     ? thrown
-    : failure('AUTHORIZE_FAILED', `the application cannot be asked: ${reasonOf(thrown)}`)
+    : failure('AUTHORIZE_FAILED', reasonOf(thrown), 502)
 }

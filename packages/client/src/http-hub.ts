@@ -7,7 +7,7 @@
  */
 import { type Frame, readFrame } from './frame.ts'
 import { accepted, closingOfThrown } from './refusal.ts'
-import { bundle, type Closing } from './transport.ts'
+import { type Closing, takeBundle } from './transport.ts'
 
 type Query = Readonly<Record<string, string | undefined>>
 
@@ -21,9 +21,6 @@ export interface Polled {
   /** The cursor behind these frames. */
   readonly at?: string | undefined
 }
-
-/** Characters that one post may have; a larger frame goes alone. */
-const LARGEST = 32 * 1024
 
 export class HttpHub {
   readonly #url: string
@@ -100,7 +97,7 @@ export class HttpHub {
     this.#busy = signal
     try {
       while (this.#pending !== undefined || this.#queue.length > 0) {
-        this.#pending ??= this.#take()
+        this.#pending ??= takeBundle(this.#queue)
         await this.#post(signal)
       }
     } catch (thrown) {
@@ -129,16 +126,5 @@ export class HttpHub {
     signal.throwIfAborted()
     this.#pending = undefined
     this.#number++
-  }
-
-  #take(): string {
-    let size = 0
-    let count = 0
-    for (const frame of this.#queue) {
-      size += frame.length
-      if (count > 0 && size > LARGEST) break
-      count++
-    }
-    return bundle(this.#queue.splice(0, count))
   }
 }

@@ -41,39 +41,22 @@ export type InterestEvent =
   /** A new session holds nothing. */
   | 'renewed'
 
-/** Where an event leads; what is not named is old news, or changes nothing. */
-const NEXT: Readonly<Record<Standing, Readonly<Partial<Record<InterestEvent, Standing>>>>> = {
+type Row = Readonly<Partial<Record<InterestEvent, Standing>>>
+
+/** Where an event leads, whatever stood before. */
+const ANY: Row = { refused: 'refused', missing: 'absent', renewed: 'absent' }
+
+/** Where an event leads else; what is named in neither place is old news and changes nothing. */
+const NEXT: Readonly<Record<Standing, Row>> = {
   // whatever the hub holds by now, what was missed is still to be asked for
-  absent: {},
-  granting: { granted: 'held', refused: 'refused', unsaid: 'absent', renewed: 'absent' },
-  asked: {
-    granting: 'granting',
-    subscribed: 'held',
-    kept: 'held',
-    refused: 'refused',
-    unsaid: 'absent',
-    missing: 'absent',
-    renewed: 'absent',
-  },
+  absent: { refused: 'absent' },
+  granting: { granted: 'held', unsaid: 'absent', missing: 'granting' },
+  asked: { granting: 'granting', subscribed: 'held', kept: 'held', unsaid: 'absent' },
   // that it is held says nothing about what was to be replayed
-  retaking: {
-    subscribed: 'held',
-    unsubscribed: 'refused',
-    refused: 'refused',
-    kept: 'absent',
-    missing: 'absent',
-    renewed: 'absent',
-  },
-  held: { unsubscribed: 'refused', refused: 'refused', missing: 'absent', renewed: 'absent' },
-  leaving: {
-    unsubscribed: 'absent',
-    refused: 'absent',
-    unsaid: 'held',
-    kept: 'held',
-    missing: 'absent',
-    renewed: 'absent',
-  },
-  refused: { subscribed: 'held', kept: 'held', renewed: 'absent' },
+  retaking: { subscribed: 'held', unsubscribed: 'refused', kept: 'absent' },
+  held: { unsubscribed: 'refused' },
+  leaving: { unsubscribed: 'absent', refused: 'absent', unsaid: 'held', kept: 'held' },
+  refused: { subscribed: 'held', kept: 'held', missing: 'refused' },
 }
 
 interface Entry {
@@ -160,16 +143,18 @@ export class Interest {
    * would come twice.
    */
   replays(path: string): boolean {
-    const waiting = new Matcher<string>()
-    for (const [pattern, { standing, since }] of this.#entries) {
-      const waits = standing === 'granting' || standing === 'retaking'
-      if (waits && since !== undefined) waiting.add(pattern, pattern)
-    }
-    return waiting.matching(path).size > 0
+    const waiting = [...this.#entries].filter(
+      ([, { standing, since }]) =>
+        since !== undefined && (standing === 'granting' || standing === 'retaking'),
+    )
+    if (waiting.length === 0) return false
+    const matcher = new Matcher<string>()
+    for (const [pattern] of waiting) matcher.add(pattern, pattern)
+    return matcher.matching(path).size > 0
   }
 
   #step(pattern: string, entry: Entry, event: InterestEvent): void {
-    const next = NEXT[entry.standing][event] ?? entry.standing
+    const next = NEXT[entry.standing][event] ?? ANY[event] ?? entry.standing
     if (entry.standing === 'granting' && next === 'held' && entry.since !== undefined) {
       entry.standing = 'retaking'
     } else {

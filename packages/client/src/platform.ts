@@ -36,7 +36,7 @@ export function thisPlatform(): Platform {
     id: randomId,
     fetch: (input, init) => fetch(input, init),
     openSocket,
-    onOnline: globalThis.addEventListener && onOnline,
+    onOnline: 'addEventListener' in globalThis ? onOnline : undefined,
     locks: navigator?.locks as Locks | undefined,
     openChannel: BroadcastChannel && ((name) => new BroadcastChannel(name) as Channel),
   }

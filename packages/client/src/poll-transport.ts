@@ -2,6 +2,7 @@
  * The transport of last resort: long polls, which get through wherever a page does, with posts for the way up. Each
  * poll confirms what the one before brought.
  */
+import { lost } from './closing.ts'
 import type { HttpHub } from './http-hub.ts'
 import { type Follow, OneWayLink } from './one-way-link.ts'
 import { Refusal } from './refusal.ts'
@@ -21,15 +22,9 @@ const follow: Follow = async ({ hub, signal, listener }, greeting, session) => {
   let after = resumed ? greeting.after : undefined
   while (!signal.aborted) {
     const polled = await hub.poll(token, { after, token: greeting.token }, signal)
-    if (polled.id !== id) throw new Refusal(FORGOTTEN)
+    if (polled.id !== id)
+      throw new Refusal({ ...lost('the hub forgot the session'), forgotten: true })
     after = undefined
     listener.frames([...polled.frames, { path: '::ping', at: polled.at }])
   }
 }
-
-const FORGOTTEN = {
-  code: 'CONNECTION_LOST',
-  detail: 'the hub forgot the session',
-  comeBack: 'now',
-  forgotten: true,
-} as const

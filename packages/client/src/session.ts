@@ -7,7 +7,8 @@
 import { Backoff, isDirectPath } from '@sapwood/core'
 import type { ClientEvents, ClientState, Gap } from './client-events.ts'
 import { Connection, type ConnectionDeps, type ConnectionOwner } from './connection.ts'
-import { type ExchangeLimits, Exchanges, failure, type Request } from './exchanges.ts'
+import { type ExchangeLimits, Exchanges, type Request } from './exchanges.ts'
+import { failure } from './failure.ts'
 import { type Frame, frameText, type Values, valuesOf } from './frame.ts'
 import { type Authorize, Grants, subscriptionFrames } from './grants.ts'
 import { Interest } from './interest.ts'
@@ -36,9 +37,6 @@ export interface SessionOptions {
   readonly unauthorize?: Authorize | undefined
   readonly limits: ExchangeLimits
 }
-
-/** Characters of frames that go out as one. */
-const BUNDLE = 32 * 1024
 
 export class Session implements ConnectionOwner {
   readonly #owner: SessionOwner
@@ -80,7 +78,7 @@ export class Session implements ConnectionOwner {
         fetch,
         backoff: new Backoff({ first: 500, random }),
         session: () => (this.#ready ? this.#id : undefined),
-        send: (frames) => this.#send(frames),
+        send: (frames) => this.#connection.send(frames),
         failed: (problem) => this.#owner.event('error', problem),
       })
     }
@@ -98,7 +96,7 @@ export class Session implements ConnectionOwner {
   get state(): ClientState {
     if (this.#over) return 'closed'
     const { state } = this.#connection
-    return state === 'moving' ? 'connected' : state === 'waiting' ? 'disconnected' : state
+    return state === 'moving' ? 'connected' : state
   }
 
   get transport(): TransportName | undefined {
@@ -237,23 +235,8 @@ export class Session implements ConnectionOwner {
   #say(): void {
     if (!this.#ready) return
     const frames = this.#grants === undefined ? subscriptionFrames(this.#interest.plan()) : []
-    this.#send([...frames, ...this.#exchanges.unsaid(), ...this.#outbox.splice(0)])
+    this.#connection.send([...frames, ...this.#exchanges.unsaid(), ...this.#outbox.splice(0)])
     void this.#grants?.run()
-  }
-
-  /** Sends frames bundled, but not more at once than the hub takes. */
-  #send(frames: readonly string[]): void {
-    let from = 0
-    let size = 0
-    for (const [at, frame] of frames.entries()) {
-      size += frame.length
-      if (size > BUNDLE && at > from) {
-        this.#connection.send(frames.slice(from, at))
-        from = at
-        size = frame.length
-      }
-    }
-    this.#connection.send(frames.slice(from))
   }
 
   /** What was said and not answered is to be said again on the next link. */
@@ -268,7 +251,7 @@ export class Session implements ConnectionOwner {
     if (this.#over) return
     this.#over = true
     this.#unsay()
-    this.#exchanges.fail(failure(code, detail))
+    this.#exchanges.fail(failure(code, detail, 503))
     this.#owner.cancelled()
     this.#owner.event('state', { state: 'closed', code, detail })
     this.#conclude(closing)

@@ -4,7 +4,8 @@
  * Invariant: a callback stands once under a pattern however often it was added, and until it was taken back as
  * often; one that throws hinders nobody, and one that is taken back is not called any more.
  */
-import { Matcher, patternFault, SapwoodError } from '@sapwood/core'
+import { Matcher, patternFault } from '@sapwood/core'
+import { failure } from './failure.ts'
 import type { Frame } from './frame.ts'
 
 /** What a callback learns beside the message itself. */
@@ -52,7 +53,7 @@ export class Subscriptions {
    */
   add(pattern: string, callback: Callback): () => void {
     const fault = patternFault(pattern)
-    if (fault !== undefined) throw new SapwoodError('PATTERN_INVALID', `"${pattern}" ${fault}`)
+    if (fault !== undefined) throw failure('PATTERN_INVALID', `"${pattern}" ${fault}`)
     const listeners = this.#patterns.get(pattern) ?? new Map<Callback, Listener>()
     if (listeners.size === 0) this.#deps.want(pattern, true)
     this.#patterns.set(pattern, listeners)

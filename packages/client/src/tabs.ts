@@ -5,6 +5,7 @@
  *
  * Invariant: the hub is asked for a pattern when the first tab wants it, and told of its end by the last.
  */
+import { lost } from './closing.ts'
 import { type Frame, frameText, type Values } from './frame.ts'
 import type { Closing, Link, LinkListener, Transport } from './transport.ts'
 
@@ -89,8 +90,7 @@ export class Tabs {
     this.#hold(` ${deps.tab}`, untilOver)
     this.#hold('', () => {
       this.#leads = true
-      const detail = 'another tab leads now'
-      this.#tell({ kind: 'lost', closing: { code: 'CONNECTION_MOVED', detail, comeBack: 'now' } })
+      this.#tell({ kind: 'lost', closing: { ...lost('another tab leads'), comeBack: 'now' } })
       deps.lead()
       return untilOver()
     })

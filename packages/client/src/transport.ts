@@ -69,7 +69,19 @@ export interface Transport {
   open(listener: LinkListener): Link
 }
 
-/** One text for several frames: an object, or an array of them. */
-export function bundle(frames: readonly string[]): string {
-  return frames.length === 1 ? (frames[0] as string) : `[${frames}]`
+/** Characters of frames that go out as one text: less than any hub refuses. */
+const BUNDLE = 32 * 1024
+
+/** Takes from the front of `frames` what goes out as one text, and makes it: an object, or an array of them. */
+export function takeBundle(frames: string[]): string {
+  let size = 0
+  let count = 0
+  for (const frame of frames) {
+    size += frame.length
+    // a larger frame goes alone
+    if (count > 0 && size > BUNDLE) break
+    count++
+  }
+  const [first, ...others] = frames.splice(0, count)
+  return others.length === 0 ? (first as string) : `[${[first, ...others]}]`
 }

@@ -5,7 +5,7 @@
 import { reasonOf } from '@sapwood/core'
 import { CLOSE_FOR_GOOD, CLOSE_TO_RETURN, closingOf, lost } from './closing.ts'
 import { type Frame, frameText, readFrames } from './frame.ts'
-import { bundle, type Link, type LinkListener, type Transport } from './transport.ts'
+import { type Link, type LinkListener, type Transport, takeBundle } from './transport.ts'
 
 export const PROTOCOL = 'sapwood.v1'
 /** The version of the protocol that this client speaks. */
@@ -50,7 +50,8 @@ class WebSocketLink implements Link, SocketListener {
   }
 
   send(frames: readonly string[]): void {
-    this.#socket.send(bundle(frames))
+    const waiting = [...frames]
+    while (waiting.length > 0) this.#socket.send(takeBundle(waiting))
   }
 
   close(forGood: boolean): Promise<void> {

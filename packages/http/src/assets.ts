@@ -37,7 +37,7 @@ async function load(file: URL | undefined): Promise<Asset | undefined> {
 export function servePage(call: Call, assets: Assets): void {
   serve(call, assets.page, 'text/html; charset=utf-8', [
     'Content-Security-Policy',
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    "default-src 'self'; img-src 'self' data:; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
   ])
 }
 

@@ -48,7 +48,7 @@ export class Trust {
   constructor(hub: Hub, options: HttpOptions) {
     this.#hub = hub
     this.#dev = options.dev ?? false
-    this.origins = new Origins(options.origins ?? [], this.#dev && options.origins === undefined)
+    this.origins = new Origins(options.origins ?? [], this.#dev && !options.origins?.length)
     this.#portal = new Portal([keyChecker(options.keys ?? []), ...(options.checkers ?? [])])
     this.#proxies = options.trustedProxies?.length ? networks(options.trustedProxies) : undefined
   }

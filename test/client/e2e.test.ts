@@ -185,13 +185,18 @@ test('a refused WebSocket: it falls back by itself, comes back when it can, and 
   const { id } = client
   const back = publisher({ url })
   let n = 0
-  const publishing = setInterval(() => void back.update('n', n++), 10)
+  let published: Promise<unknown> = Promise.resolve()
+  // one after the other: requests that are open together may overtake each other
+  const publishing = setInterval(() => {
+    published = published.then(() => back.update('n', n++))
+  }, 10)
   t.teardown(() => clearInterval(publishing))
   proxy.refused.delete('events')
   await until('it moved to the event stream', () => client.transport === 'sse', 15_000)
   proxy.refused.delete('ws')
   await until('it moved to the WebSocket', () => client.transport === 'ws', 15_000)
   clearInterval(publishing)
+  await published
   const last = n - 1
   await until('the last came', () => messages(heard).includes(last))
   t.strictSame(

@@ -231,6 +231,30 @@ test('a link that is lost while the application is asked: asked again in whateve
   }
 })
 
+test('an application that does not answer is given up, and with the client at once', async (t) => {
+  const signals: AbortSignal[] = []
+  const hang = (_url: unknown, init?: RequestInit): Promise<Response> =>
+    new Promise((_resolve, reject) => {
+      const signal = init?.signal as AbortSignal
+      signals.push(signal)
+      signal.addEventListener('abort', () => reject(signal.reason))
+    })
+  const { client, clock, ws, events } = twin(URLS, { fetch: hang as typeof fetch })
+  ws.last.hello({ heartbeat: 1e9 })
+  client.subscribe('a', () => undefined)
+  await settle()
+  clock.advance(20_000)
+  await settle()
+  t.match(events('error'), [{ code: 'AUTHORIZE_FAILED', pattern: 'a' }])
+  clock.advance(250)
+  await settle()
+  t.equal(signals.length, 2)
+  await client.close()
+  await settle()
+  t.equal(signals[1]?.aborted, true)
+  t.equal(clock.pending, 0)
+})
+
 test('closing while the application fails leaves no timer behind', async (t) => {
   const { client, clock, ws, app } = setUp()
   ws.last.hello()

@@ -9,7 +9,7 @@ import type { Component, Fault, Message, Principal } from '@sapwood/core'
 import { Code, message as makeMessage, NO_ID } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
 import { httpAnswer, parseAsk } from '@sapwood/wire'
-import { readBody, refuseBody } from './body.ts'
+import { readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { fault } from './problem.ts'
@@ -30,10 +30,7 @@ export function ask(call: Call): void {
       request: call.request,
       response: call.response,
       take: (body) => put(call, principal, asked, body),
-      refuse: (problem) => {
-        context.hub.counters.fault(problem.code)
-        refuseBody(call.response, problem)
-      },
+      refuse: (problem) => call.problem(problem),
     })
   })
 }
@@ -50,14 +47,19 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
     verb: call.method,
     ...(asked.args.length > 0 && { args: asked.args }),
     ...(asked.query !== '' && { query: asked.query }),
-    ...(asked.wait !== undefined && { wait: asked.wait }),
   })
   const sender: Component = { id: NO_ID, principal, update: () => undefined }
+  const timeout = asked.timeout ?? hub.askTimeout
+  const { path, name, wait = hub.all.ask.wait } = asked
+  const askNow = (): (() => void) =>
+    hub.ask({ path, message, timeout, sender }, (answer) => respond(call, answer))
   // the wait for somebody to come is not time that an answer takes
-  const timeout = (asked.timeout ?? hub.askTimeout) + (asked.wait ?? hub.all.ask.wait)
-  const cancel = hub.ask({ path: asked.path, message, timeout, sender }, (answer) =>
-    respond(call, answer),
-  )
+  let cancel = hub.directory.isAway(name)
+    ? hub.directory.whenBack(name, wait, (absent) => {
+        if (absent === undefined) cancel = askNow()
+        else respond(call, absent)
+      })
+    : askNow()
   call.response.on('close', () => {
     if (!call.response.writableFinished) cancel()
   })

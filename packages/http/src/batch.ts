@@ -6,7 +6,7 @@ import type { Component, Message, Principal } from '@sapwood/core'
 import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import { isFault, mediaType, parseFrames } from '@sapwood/wire'
-import { refuseBody, textOf } from './body.ts'
+import { textOf } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { publishLines } from './lines.ts'
@@ -25,10 +25,7 @@ export function publishBatch(call: Call): void {
       request: call.request,
       response: call.response,
       take: (body) => takeArray(call, principal, body),
-      refuse: (problem) => {
-        call.context.hub.counters.fault(problem.code)
-        refuseBody(call.response, problem)
-      },
+      refuse: (problem) => call.problem(problem),
     })
   })
 }

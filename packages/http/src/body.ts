@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fault, Message, Meta, Timed, Wheel } from '@sapwood/core'
 import { BYTES_TYPE, JSON_TYPE, message, NO_META, TEXT_TYPE, Timer } from '@sapwood/core'
 import { mediaType } from '@sapwood/wire'
-import { answerProblem, fault } from './problem.ts'
+import { fault } from './problem.ts'
 
 /** What takes a body when it is complete. */
 export interface BodyTaker {
@@ -134,12 +134,6 @@ export class Bodies implements Timed {
     request.resume()
     taker.response.once('finish', () => setTimeout(() => request.destroy(), 500).unref())
   }
-}
-
-/** Answers a problem to a request whose body is not wanted. */
-export function refuseBody(response: ServerResponse, problem: Fault): void {
-  response.shouldKeepAlive = false
-  answerProblem(response, problem)
 }
 
 const EMPTY_JSON = '""'

@@ -76,6 +76,8 @@ export class Call {
   identify(token: string | undefined, done: (principal: Principal) => void): void {
     this.context.trust.identify(this.request, this.head, token, {
       identified: (problem, principal) => {
+        // a checker may have taken longer than the caller had patience
+        if (this.request.socket.destroyed) return
         if (problem === undefined) done(principal)
         else this.problem(problem)
       },

@@ -5,7 +5,7 @@
 import type { Fault, Principal } from '@sapwood/core'
 import { CONNECT, connection, DISCONNECT, NO_ID, patternFault } from '@sapwood/core'
 import { parsePosition, Session } from '@sapwood/hub'
-import { refuseBody, textOf } from './body.ts'
+import { textOf } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { fault } from './problem.ts'
@@ -37,7 +37,7 @@ function change(call: Call, path: typeof CONNECT | typeof DISCONNECT): void {
       request: call.request,
       response: call.response,
       take: (body) => apply(call, principal, path, body, after),
-      refuse: (problem) => refuseBody(call.response, problem),
+      refuse: (problem) => call.problem(problem),
     })
   })
 }

@@ -19,18 +19,22 @@ export class EventStream implements Downstream {
   readonly #response: ServerResponse
   readonly #socket: Socket
   readonly #encoder: BatchEncoder
-  #session: Session | undefined
+  /** Up to here everything was written. */
+  #at: string
 
+  /** @param at the position from which the client follows. */
   constructor(
     kind: 'sse' | 'stream',
     response: ServerResponse,
     socket: Socket,
     encoder: BatchEncoder,
+    at: string,
   ) {
     this.kind = kind
     this.#response = response
     this.#socket = socket
     this.#encoder = encoder
+    this.#at = at
   }
 
   get room(): number {
@@ -39,13 +43,13 @@ export class EventStream implements Downstream {
 
   /** Begins the response and lets the session know how the connection goes. */
   open(session: Session, headers: Headers): void {
-    this.#session = session
     begin(this.#response, this.kind, headers)
     this.#socket.on('drain', () => session.drained())
     this.#response.on('close', () => session.detach(this))
   }
 
   send(updates: readonly Update[]): void {
+    this.#at = updates.at(-1)?.at || this.#at
     this.#socket.write(this.#encoder.encode(updates))
   }
 
@@ -58,7 +62,8 @@ export class EventStream implements Downstream {
     if (this.#socket.destroyed) return []
     if (farewell.reason === 'dead') this.#socket.destroy()
     else {
-      const last = bye(farewell, this.#session?.watermark ?? '')
+      // what still waits in the session has not been given: its position must not be told
+      const last = bye(farewell, this.#at)
       if (this.kind === 'sse' && farewell.retryAfter !== undefined) {
         this.#socket.write(retryLine(farewell.retryAfter))
       }
@@ -83,15 +88,19 @@ function begin(response: ServerResponse, kind: 'sse' | 'stream', headers: Header
   response.flushHeaders()
 }
 
-/** Answers somebody who cannot be served now: an event stream that only says when to come back. */
+/**
+ * Answers somebody who cannot be served now: an event stream that only says when to come back.
+ * @param at where the client's cursor stands.
+ */
 export function sendAway(
   response: ServerResponse,
   kind: 'sse' | 'stream',
   farewell: Farewell,
   encoder: BatchEncoder,
   headers: Headers,
+  at: string,
 ): void {
   begin(response, kind, headers)
   if (kind === 'sse') response.write(retryLine(farewell.retryAfter ?? 1000))
-  response.end(encoder.encode([bye(farewell, '')]))
+  response.end(encoder.encode([bye(farewell, at)]))
 }

@@ -4,6 +4,7 @@
  */
 import type { Fault, Principal } from '@sapwood/core'
 import type { Session } from '@sapwood/hub'
+import { parsePosition } from '@sapwood/hub'
 import type { Call } from './call.ts'
 import { EventStream, sendAway } from './event-stream.ts'
 import { fault } from './problem.ts'
@@ -28,24 +29,32 @@ function follow(call: Call, kind: 'sse' | 'stream'): void {
   call.identify(wanted.token, (principal) => {
     const { hub, trust, encoders } = call.context
     const encoder = kind === 'sse' ? encoders.events : encoders.lines
-    const full = hub.sessions.full(trust.address(call.request, call.head))
-    if (hub.draining || (full !== undefined && token === '')) {
+    const known = token === '' ? undefined : hub.sessions.find(token)
+    const full = known ? undefined : hub.sessions.full(trust.address(call.request, call.head))
+    if (hub.draining || full !== undefined) {
       const reason = hub.draining ? 'drain' : 'full'
       const retryAfter = 1000 + Math.floor(Math.random() * 4000)
-      return sendAway(call.response, kind, { reason, retryAfter }, encoder, call.cors)
+      const at = startOf(wanted, known?.watermark ?? hub.position)
+      return sendAway(call.response, kind, { reason, retryAfter }, encoder, call.cors, at)
     }
     const { socket } = call.response
     if (socket === null) return call.problem(PIPELINED)
-    const known = token === '' ? undefined : hub.sessions.find(token)
     const opened = known ?? open(call, principal, wanted, token === '')
     if ('code' in opened) return call.problem(opened)
-    const downstream = new EventStream(kind, call.response, socket, encoder)
+    const at = startOf(wanted, opened.watermark)
+    const downstream = new EventStream(kind, call.response, socket, encoder, at)
     downstream.open(opened, call.cors)
     const resumed = known !== undefined
     const cursor = wanted.after === undefined ? {} : { after: wanted.after }
     opened.attach(downstream, resumed ? { resumed, principal, ...cursor } : {})
     subscribeAll(hub, opened, resumed ? { ...wanted, after: undefined } : wanted)
   })
+}
+
+/** Where the client stands: where it says, if that is a position, or where it begins. */
+function startOf({ after }: Subscription, otherwise: string): string {
+  if (after === undefined) return otherwise
+  return parsePosition(after) === undefined ? '' : after
 }
 
 const PIPELINED = fault(

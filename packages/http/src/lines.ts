@@ -102,7 +102,10 @@ class Lines implements Component, Timed {
         const end = bytes.indexOf(LINE_FEED, start)
         const line = bytes.subarray(start, end < 0 ? bytes.length : end)
         if (isUtf8(line)) this.#line(line.toString('utf8'))
-        else this.#wrong(fault('LINE_INVALID', 'not valid UTF-8'))
+        else {
+          this.#number++
+          this.#wrong(fault('LINE_INVALID', 'not valid UTF-8'))
+        }
         if (end < 0) break
         start = end + 1
       }
@@ -122,7 +125,7 @@ class Lines implements Component, Timed {
     this.#number++
     if (line === '' || line === '\r') return
     const { hub, settings } = this.#call.context
-    if (line.length > settings.limits.body) return this.#wrong(TOO_LONG)
+    if (isLonger(line, settings.limits.body)) return this.#wrong(TOO_LONG)
     const frames = parseFrames(line)
     if (isFault(frames)) return this.#wrong({ ...frames, code: 'LINE_INVALID' })
     for (const frame of frames) {
@@ -212,6 +215,11 @@ class Lines implements Component, Timed {
     const { hub, settings } = this.#call.context
     hub.wheel.set(this.#timer, settings.limits.bodyTime)
   }
+}
+
+/** Has a text more bytes than that? Counted only where its characters do not say it. */
+function isLonger(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text, 'utf8') > bytes)
 }
 
 const TOO_LONG = fault('LINE_TOO_LONG', 'the line is longer than limits.body', 413)

@@ -7,7 +7,7 @@ import type { Component, Fault, Message, Meta, Principal } from '@sapwood/core'
 import { ANYONE, bodyValue, NO_ID, NO_META, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import type { BodyTaker } from './body.ts'
-import { readBody, refuseBody } from './body.ts'
+import { readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
@@ -56,8 +56,7 @@ class Publication implements Component, BodyTaker, Identifying {
   }
 
   refuse(problem: Fault): void {
-    this.#call.context.hub.counters.fault(problem.code)
-    refuseBody(this.response, problem)
+    this.#call.problem(problem)
   }
 
   update(_sender: Component, path: string, message: Message): void {

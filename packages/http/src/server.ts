@@ -16,7 +16,7 @@ import type { HttpContext } from './call.ts'
 import { Call } from './call.ts'
 import { BUILT_IN, handlerComponent } from './handlers.ts'
 import { isLoopbackName } from './origins.ts'
-import { answerProblem, fault, rawProblem } from './problem.ts'
+import { fault, rawProblem } from './problem.ts'
 import type { Stage } from './rehearse.ts'
 import { rehearse } from './rehearse.ts'
 import { readHead } from './request-head.ts'
@@ -125,11 +125,10 @@ function makeServer(context: HttpContext, assets: Assets): Server {
     const length = Number(request.headers['content-length'] ?? 0)
     const isStream = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
     if (length > limits.body && !isStream) {
-      context.hub.counters.fault('BODY_TOO_LARGE')
       const detail = `the body is larger than limits.body (${limits.body} bytes)`
       response.shouldKeepAlive = false
-      answerProblem(response, fault('BODY_TOO_LARGE', detail, 413))
-      return
+      const call = new Call(context, request, response, readHead(request))
+      return call.problem(fault('BODY_TOO_LARGE', detail, 413))
     }
     response.writeContinue()
     server.emit('request', request, response)

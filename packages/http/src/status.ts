@@ -32,6 +32,7 @@ export function metrics(call: Call): void {
       'text/plain; version=0.0.4; charset=utf-8',
       'Content-Length',
       String(Buffer.byteLength(text)),
+      ...call.cors,
     ])
     call.response.end(text)
   })

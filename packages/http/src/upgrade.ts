@@ -12,6 +12,7 @@ import type { HttpContext } from './call.ts'
 import { fault, rawProblem } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
+import { readQuery } from './target.ts'
 import { WebSocketDownstream } from './web-socket.ts'
 
 /** The subprotocol of a WebSocket. */
@@ -36,8 +37,9 @@ export function serveUpgrades(server: Server, context: HttpContext): Upgraded {
     const { trust } = context
     const refused = trust.hostRefusal(head) ?? trust.pageRefusal(head)
     if (refused !== undefined) return refuse(context, socket, refused)
-    const token = query === '' ? undefined : (new URLSearchParams(query).get('token') ?? undefined)
-    trust.identify(request, head, token, {
+    const parameters = readQuery(query, ['token'])
+    if (isFault(parameters)) return refuse(context, socket, parameters)
+    trust.identify(request, head, parameters.get('token') ?? undefined, {
       identified(problem, principal) {
         if (problem !== undefined) refuse(context, socket, problem)
         else shake(context, open, request, head, socket, first, principal)

@@ -4,7 +4,7 @@
  */
 import type { Session } from '@sapwood/hub'
 import { isFault, parseFrames } from '@sapwood/wire'
-import { refuseBody, textOf } from './body.ts'
+import { textOf } from './body.ts'
 import type { Call } from './call.ts'
 import { readNumber } from './poll.ts'
 import { fault } from './problem.ts'
@@ -30,7 +30,7 @@ export function upstream(call: Call): void {
     request: call.request,
     response: call.response,
     take: (body) => take(call, session, number, body),
-    refuse: (problem) => refuseBody(call.response, problem),
+    refuse: (problem) => call.problem(problem),
   })
 }
 

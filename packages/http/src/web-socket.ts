@@ -3,16 +3,16 @@
  * update and written straight to the socket. There is one such object per connection and no closure: ten
  * thousand of them wait for hours, and what an idle client costs is what it holds.
  *
- *     state     hello             any other frame          close
- *     silent    greeting          hello is taken as said   -
- *     greeting  waits its turn    waits its turn           -
- *     open      HELLO_TWICE       taken                    detached
+ *     state     hello             any other frame          time is up      close
+ *     silent    greeting          hello is taken as said   HELLO_TIMEOUT   -
+ *     greeting  waits its turn    waits its turn           -               -
+ *     open      HELLO_TWICE       taken                    -               detached
  *
  * Invariant: no frame is taken before the hello is answered, and frames are taken in their order.
  */
 import type { Duplex } from 'node:stream'
-import type { Fault, Principal } from '@sapwood/core'
-import { bodyValue, jsonMessage, Update } from '@sapwood/core'
+import type { Fault, Principal, Timed } from '@sapwood/core'
+import { bodyValue, jsonMessage, Timer, Update } from '@sapwood/core'
 import type { AttachOptions, Downstream, Farewell, Session } from '@sapwood/hub'
 import { ERROR, HELLO, SOCKET_LIMIT, VERSION } from '@sapwood/hub'
 import type { Frame, WebSocketHandler } from '@sapwood/wire'
@@ -35,8 +35,10 @@ const CLOSING = 2000
 /** Close codes by which a client says good-bye; from 4000 to 4099 it will not come back. */
 const GOOD_BYE: ReadonlySet<number> = new Set([1000, 1001, 1005])
 const ABNORMAL = 1006
+/** The close code of a silent client: it may come back when it has something to say. */
+const SILENT = 4104
 
-export class WebSocketDownstream implements Downstream, WebSocketHandler {
+export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed {
   readonly kind = 'ws'
   readonly greets = true
   readonly pings = true
@@ -47,6 +49,8 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
   #principal: Principal
   #session: Session | undefined
   #waiting: Frame[] | undefined
+  /** Until the hello: who says nothing holds a socket and no session, which no limit would count. */
+  #silence: Timer | undefined
   #rotated = false
   #closing = false
   #code = ABNORMAL
@@ -59,6 +63,8 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
     this.#principal = principal
     this.#address = address
     this.#decoder = new WebSocketDecoder(context.settings.limits.body + FRAME_OVERHEAD)
+    this.#silence = new Timer(this)
+    context.hub.wheel.set(this.#silence, context.settings.limits.headerTime)
   }
 
   get room(): number {
@@ -66,10 +72,13 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
   }
 
   send(updates: readonly Update[]): void {
+    // behind a close nothing may follow; the session counts as not given what was not confirmed
+    if (this.#closing) return
     this.#socket.write(this.#context.encoders.webSocket.encode(updates))
   }
 
   probe(): boolean {
+    if (this.#closing) return true
     this.#pinged = this.#session?.sent ?? 0
     this.#socket.write(pingFrame())
     return true
@@ -78,7 +87,8 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
   close(farewell: Farewell): readonly Update[] {
     if (farewell.reason === 'dead') this.#socket.destroy()
     else {
-      this.#write(bye(farewell, this.#session?.watermark ?? ''))
+      // without a position: what still waits in the session has not been given
+      this.#write(bye(farewell, ''))
       this.#close(CLOSE_CODES[farewell.reason], farewell.reason)
     }
     return []
@@ -129,8 +139,15 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
     this.#session?.drained()
   }
 
+  /** No hello came. */
+  expired(): void {
+    this.#wrong(HELLO_LATE)
+    this.#close(SILENT, HELLO_LATE.code)
+  }
+
   /** The socket is gone. */
   ended(): void {
+    this.#heard()
     const session = this.#session
     if (session === undefined) return
     const code = this.#code
@@ -141,13 +158,16 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
   #take(frame: Frame): void {
     const session = this.#session
     if (session !== undefined) {
+      // who was taken over or has ended says nothing more
+      if (session.ended || (session.attached && session.downstream !== this)) return
       if (this.#rotated) {
         this.#rotated = false
         this.#context.hub.sessions.forgetFormer(session)
       }
       session.seen()
       this.#context.hub.receive(session, frame.path, frame.message)
-    } else if (this.#waiting !== undefined) {
+    } else if (this.#closing) return
+    else if (this.#waiting !== undefined) {
       if (this.#waiting.length < WAITING) this.#waiting.push(frame)
       else this.#close(1008, 'LIMIT_WAITING')
     } else if (frame.path === HELLO) this.#greet(readHello(frame.message))
@@ -157,12 +177,19 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler {
     }
   }
 
+  #heard(): void {
+    if (this.#silence !== undefined) this.#context.hub.wheel.clear(this.#silence)
+    this.#silence = undefined
+  }
+
   #greet(hello: Hello | Fault): void {
+    this.#heard()
     if ('code' in hello) return this.#refuse(hello)
     if (hello.token === undefined) return this.#open(hello)
     this.#waiting = []
     this.#context.trust.login(hello.token, {
       identified: (problem, principal) => {
+        if (this.#closing || this.#socket.destroyed) return
         if (problem !== undefined) return this.#refuse(problem)
         this.#principal = principal
         this.#open(hello)
@@ -270,6 +297,11 @@ function readHello(message: Frame['message']): Hello | Fault {
     ...(after !== undefined && { after }),
   }
 }
+
+const HELLO_LATE = fault(
+  'HELLO_TIMEOUT',
+  'nothing came within limits.header_time; begin with {"path":"::hello","message":{"version":1}}',
+)
 
 const HELLO_WRONG: Fault = {
   code: 'HELLO_INVALID',

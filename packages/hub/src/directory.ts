@@ -32,10 +32,8 @@ const KNOWN = 86_400_000
 const MOST = 100_000
 
 interface Waiting {
-  readonly sender: Component
-  readonly path: string
-  readonly message: Message
-  readonly stop: () => void
+  /** Ends the wait: somebody is there. */
+  readonly come: () => void
 }
 
 export class Directory {
@@ -70,6 +68,43 @@ export class Directory {
     return 0
   }
 
+  /** Is everybody of this name, which is known, away for the moment? */
+  isAway(name: string): boolean {
+    return this.#pick(name) === undefined && this.#isKnown(name)
+  }
+
+  /**
+   * Waits for somebody to come at `name`, and calls `done` once: with nothing when somebody has, with the answer that
+   * says so when nobody did. Returns what gives up.
+   * @param wait milliseconds.
+   */
+  whenBack(name: string, wait: number, done: (absent?: Message) => void): () => void {
+    if (wait <= 0 || this.#waiters >= MOST) {
+      done(absent(name))
+      return () => undefined
+    }
+    const waiting = this.#waiting.get(name) ?? new Set()
+    this.#waiting.set(name, waiting)
+    const stopTimer = this.#deps.wheel.after(wait, () => {
+      stop()
+      done(absent(name))
+    })
+    const stop = (): void => {
+      stopTimer()
+      if (waiting.delete(entry)) this.#waiters--
+      if (waiting.size === 0 && this.#waiting.get(name) === waiting) this.#waiting.delete(name)
+    }
+    const entry: Waiting = {
+      come: () => {
+        stop()
+        done()
+      },
+    }
+    waiting.add(entry)
+    this.#waiters++
+    return stop
+  }
+
   /** Gives a session its name, or says why not. */
   claim(session: Session, name: string): Fault | undefined {
     const fault = nameFault(name)
@@ -101,10 +136,7 @@ export class Directory {
   arrived(session: Session): void {
     for (const name of [session.name, session.id]) {
       const waiting = name === undefined ? undefined : this.#waiting.get(name)
-      for (const { sender, path, message, stop } of waiting ?? []) {
-        stop()
-        this.route(sender, path, message)
-      }
+      for (const { come } of [...(waiting ?? [])]) come()
     }
   }
 
@@ -135,33 +167,21 @@ export class Directory {
   }
 
   #wait(name: string, sender: Component, path: string, message: Message): void {
-    const wait = message.meta.wait ?? this.#deps.wait
-    if (wait <= 0 || this.#waiters >= MOST) return this.#absent(name, message)
-    const waiting = this.#waiting.get(name) ?? new Set()
-    this.#waiting.set(name, waiting)
     let forget = (): void => undefined
-    const stopTimer = this.#deps.wheel.after(wait, () => {
-      stop()
-      this.#absent(name, message)
-    })
-    const stop = (): void => {
-      stopTimer()
+    const stop = this.whenBack(name, message.meta.wait ?? this.#deps.wait, (absent) => {
       forget()
-      if (waiting.delete(entry)) this.#waiters--
-      if (waiting.size === 0) this.#waiting.delete(name)
-    }
-    const entry: Waiting = { sender, path, message, stop }
-    waiting.add(entry)
-    this.#waiters++
+      if (absent === undefined) this.route(sender, path, message)
+      else this.#deps.reply(message.meta.reply as string, absent)
+    })
     forget = message.meta.cancel?.onCancel(stop) ?? forget
-  }
-
-  #absent(name: string, message: Message): void {
-    const detail = `"${name}" is known but not connected; wait longer with ?wait= or start it`
-    this.#refuse(message, 503, 'CLIENT_ABSENT', detail)
   }
 
   #refuse(message: Message, status: number, code: string, detail: string): void {
     this.#deps.reply(message.meta.reply as string, outcome(Code.absent, status, code, detail))
   }
+}
+
+function absent(name: string): Message {
+  const detail = `"${name}" is known but not connected; wait longer with ?wait= or start it`
+  return outcome(Code.absent, 503, 'CLIENT_ABSENT', detail)
 }

@@ -69,10 +69,12 @@ export function parseTail(name: string, tail: string, headers: AskHeaders = {}):
   if (isFault(taken)) return taken
   const { query, ...durations } = taken
   const nounEnd = target.indexOf('//')
-  const segments = (nounEnd < 0 ? target.slice(1) : target.slice(1, nounEnd)).split('/').map(decode)
+  const encoded = (nounEnd < 0 ? target.slice(1) : target.slice(1, nounEnd)).split('/')
+  const segments = encoded.map(decode)
   const noun = segments.join('/')
   const path = `@${name}/${noun}`
-  const legal = segments.every((segment) => !segment.includes('/')) && pathFault(path) === undefined
+  // what cannot be decoded is no other tail's path either
+  const legal = encoded.every(isSegment) && pathFault(path) === undefined
   return {
     name,
     tail: query === undefined ? target : `${target}?${query}`,
@@ -126,6 +128,16 @@ function takeDurations(query: string | undefined, headers: AskHeaders): Taken | 
 
 function isField(field: string, name: string): boolean {
   return field.startsWith(name) && (field.length === name.length || field[name.length] === '=')
+}
+
+/** Does a segment decode, and to one that holds no slash? */
+function isSegment(encoded: string): boolean {
+  if (!encoded.includes('%')) return true
+  try {
+    return !decodeURIComponent(encoded).includes('/')
+  } catch {
+    return false
+  }
 }
 
 /** Percent-decoded; a text that cannot be decoded stays as it is, since a target may take anything. */

@@ -16,7 +16,14 @@ import {
   jsonMessage,
   matches,
 } from '@sapwood/core'
-import type { Engine, EngineEvents, HubOptions, ReadRequest, ReadResult, Session } from '@sapwood/hub'
+import type {
+  Engine,
+  EngineEvents,
+  HubOptions,
+  ReadRequest,
+  ReadResult,
+  Session,
+} from '@sapwood/hub'
 import { GAP, hub, MemoryEngine, parsePosition } from '@sapwood/hub'
 import { FakeClock, RecordingComponent } from '@sapwood/testkit'
 import { Pipe } from './pipe.ts'
@@ -154,8 +161,9 @@ export class SessionLife {
   readonly #everWanted = new Map<string, number>()
   readonly #gaps: { readonly gap: Gap; readonly until: number }[] = []
   readonly #seen: string[] = []
-  /** How often each pattern was asked for on this connection without a confirmation so far. */
+  /** Confirmations that are to come, of each pattern, and how many of them still wait in the hub. */
   readonly #open = new Map<string, number>()
+  readonly #queued = new Map<string, number>()
   /** How far the log was when each frame was sent. */
   readonly #sentAt = new Map<Update, number>()
   #session: Session
@@ -164,6 +172,9 @@ export class SessionLife {
   #last = new Map<string, number>()
   #cursor: string | undefined
   #capacity: number
+  #renewed = false
+  /** Has the client seen anything of its session? */
+  #met = false
 
   constructor(life: Life) {
     this.#life = life
@@ -208,7 +219,10 @@ export class SessionLife {
       confirms: this.#life.confirms,
     })
     pipe.onSend = (updates) => {
-      for (const update of updates) this.#sentAt.set(update, this.#head)
+      for (const update of updates) {
+        this.#sentAt.set(update, this.#head)
+        if (update.path === CONNECTED) add(this.#queued, patternOf(update), -1)
+      }
     }
     this.#last = new Map()
     this.#session.attach(pipe, after === undefined ? { resumed } : { resumed, after })
@@ -279,13 +293,18 @@ export class SessionLife {
     const known = this.#isKnown(after)
     const position = known ? parsePosition(after as string)?.offset : undefined
     const from = position ?? former?.from ?? this.#head
+    // a session does not know what a former one gave
+    if (this.#renewed && position !== undefined) {
+      this.#repeatable((each) => each.offset > position && matches(pattern, each.path))
+    }
     const lowest = Math.min(from, former?.from ?? from)
     this.#wanted.set(pattern, {
       from: lowest,
       after: known ? `${EPOCH}-${lowest}` : (after ?? former?.after),
       unknown: after !== undefined && !known,
     })
-    this.#open.set(pattern, (this.#open.get(pattern) ?? 0) + 1)
+    add(this.#open, pattern, 1)
+    add(this.#queued, pattern, 1)
     this.#everWanted.set(pattern, Math.min(from, this.#everWanted.get(pattern) ?? from))
     this.#hub.update(this.#publisher, CONNECT, connection(this.#session.id, pattern, after))
   }
@@ -295,10 +314,12 @@ export class SessionLife {
     return (this.#open.get(pattern) ?? 0) > 0
   }
 
-  /** A new connection: what is not confirmed may never be. Returns those patterns. */
+  /** A new connection: confirmations on their way are lost. Returns the patterns that wait for one. */
   #startAnew(): Set<string> {
     const open = new Set([...this.#wanted.keys()].filter((pattern) => this.#isOpen(pattern)))
-    this.#open.clear()
+    for (const pattern of this.#open.keys()) {
+      this.#open.set(pattern, this.#queued.get(pattern) ?? 0)
+    }
     return open
   }
 
@@ -320,8 +341,13 @@ export class SessionLife {
   }
 
   #resume(over: boolean, bare: boolean): void {
+    // what a transport knows not to have arrived is sent again: to the books that is as if it waited
+    if (over && this.#life.confirms) {
+      for (const [pattern, open] of this.#open) this.#queued.set(pattern, open)
+    }
     if (!over) this.#pipe.cut()
-    if (this.#session.ended) return this.#renew()
+    // who has seen nothing of a session does not know what resumes it
+    if (this.#session.ended || !this.#met) return this.#renew()
     // without a position it begins where everything is known to have arrived; nobody says where that is
     if (bare || this.#cursor === undefined) this.#repeatable(() => true)
     this.#pipe = this.#attach(true, bare ? undefined : this.#cursor)
@@ -334,10 +360,14 @@ export class SessionLife {
   }
 
   #renew(): void {
+    this.#renewed = true
+    this.#met = false
     this.#session.end()
     this.#session = this.#newSession()
     this.#pipe = this.#attach(false)
     const open = this.#startAnew()
+    this.#open.clear()
+    this.#queued.clear()
     const since = this.#cursor === undefined ? 0 : (parsePosition(this.#cursor)?.offset ?? 0)
     this.#repeatable(({ offset }) => offset > since)
     for (const each of this.#published) if (each.mine === 'exclude') each.mine = 'either'
@@ -358,10 +388,11 @@ export class SessionLife {
 
   #take(frames: readonly Update[]): void {
     for (const frame of frames) {
+      this.#met = true
       if (frame.path === GAP) this.#takeGap(frame)
       if (frame.path === CONNECTED) {
-        const { pattern } = bodyValue(frame) as { pattern: string }
-        this.#open.set(pattern, (this.#open.get(pattern) ?? 0) - 1)
+        const pattern = patternOf(frame)
+        add(this.#open, pattern, -1)
         // it may have been asked for from further back: in this connection its order begins here
         this.#last.delete(pattern)
       }
@@ -371,7 +402,8 @@ export class SessionLife {
       this.#cursor = frame.at
       this.#seen.push(frame.at)
       for (const pattern of this.#wanted.keys()) {
-        const isTrue = this.#isOpen(pattern) || this.#missing(pattern, position.offset) === undefined
+        const isTrue =
+          this.#isOpen(pattern) || this.#missing(pattern, position.offset) === undefined
         assert.ok(isTrue, `${frame.path} told ${frame.at} before ${pattern} had all up to there`)
       }
     }
@@ -480,4 +512,12 @@ export class SessionLife {
     assert.equal(this.#session.watermark.split('.')[0], `${EPOCH}-${this.#head}`)
     assert.equal(this.#hub.budget.used, 0)
   }
+}
+
+function add(counts: Map<string, number>, key: string, change: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + change)
+}
+
+function patternOf(connected: Update): string {
+  return (bodyValue(connected) as { pattern: string }).pattern
 }

@@ -167,7 +167,7 @@ export class Client<Paths = AnyPaths> {
     this.#mustBeOpen()
     const { path } = frame
     const isFit = isDirectPath(path) === (kind === 'ask')
-    const fault = isFit ? pathFault(path) : 'is for the other: questions go to @name/noun'
+    const fault = isFit ? pathFault(path) : 'must be @name/noun for a question, and only there'
     if (fault !== undefined) throw failure('PATH_INVALID', `"${path}" ${fault}`)
     const answer = this.#session.request({ kind, frame: frameText(frame), timeout }, signal)
     this.#idle = Promise.allSettled([this.#idle, answer]).then(() => undefined)

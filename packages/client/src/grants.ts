@@ -31,7 +31,7 @@ export class Grants {
   readonly #unauthorize: Authorize | undefined
   readonly #deps: GrantsDeps
   #busy = false
-  /** Ends the wait for another attempt. */
+  /** Ends what is waited for. */
   #wake: (() => void) | undefined
 
   /** @param unauthorize who is told of the end of a subscription; the hub itself where it is undefined. */
@@ -54,7 +54,7 @@ export class Grants {
     this.#busy = false
   }
 
-  /** There is no link: nothing is to be waited for. */
+  /** There is no link: neither an answer nor another attempt is to be waited for. */
   stop(): void {
     this.#wake?.()
   }
@@ -116,16 +116,23 @@ export class Grants {
       await whom(id, patterns)
       return
     }
-    const response = await this.#deps.fetch(whom.replaceAll('{id}', encodeURIComponent(id)), {
-      method: 'POST',
-      headers: { 'content-type': JSON_TYPE },
-      body: JSON.stringify(patterns),
-      signal: AbortSignal.timeout(PATIENCE),
-    })
-    // it says nothing, but unread it would hold its connection
-    await response.text()
-    const { ok, status, url } = response
-    if (!ok) throw failure('AUTHORIZE_REFUSED', `${url} answered ${status}`, status)
+    const controller = new AbortController()
+    this.#wake = () => controller.abort()
+    const stopTimer = this.#deps.clock.after(PATIENCE, this.#wake)
+    try {
+      const response = await this.#deps.fetch(whom.replaceAll('{id}', encodeURIComponent(id)), {
+        method: 'POST',
+        headers: { 'content-type': JSON_TYPE },
+        body: JSON.stringify(patterns),
+        signal: controller.signal,
+      })
+      // it says nothing, but unread it would hold its connection
+      await response.text()
+      const { ok, status, url } = response
+      if (!ok) throw failure('AUTHORIZE_REFUSED', `${url} answered ${status}`, status)
+    } finally {
+      stopTimer()
+    }
   }
 }
 

@@ -49,7 +49,7 @@ export class HttpHub {
   /** @param query what is undefined is left out. @throws Refusal */
   async get(path: string, query: Query, signal: AbortSignal): Promise<Response> {
     const said = new URLSearchParams(JSON.parse(JSON.stringify(query)))
-    return accepted(await this.#fetch(`${this.#url}${path}?${said}`, { signal, cache: 'no-store' }))
+    return accepted(await this.#fetch(`${this.#url}${path}?${said}`, { signal }))
   }
 
   /** Polls the session of `token`; without one opens a session. @throws Refusal */
@@ -102,26 +102,23 @@ export class HttpHub {
       }
     } catch (thrown) {
       const closing = closingOfThrown(thrown)
-      const { status = 500 } = closing
-      // neither the post nor its number were taken
-      if (status < 500) this.#pending = undefined
-      const code = status === 413 ? 'MESSAGE_TOO_LARGE' : closing.code
+      const code = closing.status === 413 ? 'MESSAGE_TOO_LARGE' : closing.code
       if (!signal.aborted) this.#failed?.({ ...closing, code })
     }
     if (this.#busy === signal) this.#busy = undefined
   }
 
   async #post(signal: AbortSignal): Promise<void> {
-    const response = await accepted(
-      await this.#fetch(`${this.#url}/session/${this.#token}/${this.#number}`, {
-        method: 'POST',
-        // a string is text/plain, for which a browser asks no other origin's leave first
-        body: this.#pending as string,
-        signal,
-      }),
-    )
+    const response = await this.#fetch(`${this.#url}/session/${this.#token}/${this.#number}`, {
+      method: 'POST',
+      // a string is text/plain, for which a browser asks no other origin's leave first
+      body: this.#pending as string,
+      signal,
+    })
+    // neither the post nor its number were taken
+    if (response.status >= 400 && response.status < 500) this.#pending = undefined
     // it says nothing, but unread it would hold its connection
-    await response.text()
+    await (await accepted(response)).text()
     // whatever came too late for its link is repeated on the next
     signal.throwIfAborted()
     this.#pending = undefined

@@ -9,7 +9,6 @@ export function openSocket(url: string, protocol: string, listener: SocketListen
   const socket = new WebSocket(url, protocol, {
     perMessageDeflate: false,
     maxPayload: LARGEST,
-    skipUTF8Validation: false,
   })
   socket.on('open', () => listener.opened())
   socket.on('message', (data: Buffer, binary: boolean) =>

@@ -20,25 +20,27 @@ export class EventStream implements Downstream {
   readonly #socket: Socket
   readonly #encoder: BatchEncoder
   /** Up to here everything was written. */
-  #at: string
+  #at = ''
 
-  /** @param at the position from which the client follows. */
   constructor(
     kind: 'sse' | 'stream',
     response: ServerResponse,
     socket: Socket,
     encoder: BatchEncoder,
-    at: string,
   ) {
     this.kind = kind
     this.#response = response
     this.#socket = socket
     this.#encoder = encoder
-    this.#at = at
   }
 
   get room(): number {
     return SOCKET_LIMIT - this.#socket.writableLength
+  }
+
+  /** Says at which position the client begins. */
+  from(at: string): void {
+    this.#at = at
   }
 
   /** Begins the response and lets the session know how the connection goes. */

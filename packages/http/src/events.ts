@@ -4,12 +4,11 @@
  */
 import type { Fault, Principal } from '@sapwood/core'
 import type { Session } from '@sapwood/hub'
-import { parsePosition } from '@sapwood/hub'
 import type { Call } from './call.ts'
 import { EventStream, sendAway } from './event-stream.ts'
 import { fault } from './problem.ts'
 import type { Subscription } from './subscribe.ts'
-import { readSubscription, refusedAll, subscribeAll } from './subscribe.ts'
+import { readSubscription, refusedAll, startOf, subscribeAll } from './subscribe.ts'
 
 /** Takes a call to `/events[/<token>]`. */
 export function events(call: Call): void {
@@ -34,27 +33,21 @@ function follow(call: Call, kind: 'sse' | 'stream'): void {
     if (hub.draining || full !== undefined) {
       const reason = hub.draining ? 'drain' : 'full'
       const retryAfter = 1000 + Math.floor(Math.random() * 4000)
-      const at = startOf(wanted, known?.watermark ?? hub.position)
+      const at = startOf(wanted, known ?? { watermark: hub.position })
       return sendAway(call.response, kind, { reason, retryAfter }, encoder, call.cors, at)
     }
     const { socket } = call.response
     if (socket === null) return call.problem(PIPELINED)
     const opened = known ?? open(call, principal, wanted, token === '')
     if ('code' in opened) return call.problem(opened)
-    const at = startOf(wanted, opened.watermark)
-    const downstream = new EventStream(kind, call.response, socket, encoder, at)
+    const downstream = new EventStream(kind, call.response, socket, encoder)
     downstream.open(opened, call.cors)
     const resumed = known !== undefined
     const cursor = wanted.after === undefined ? {} : { after: wanted.after }
     opened.attach(downstream, resumed ? { resumed, principal, ...cursor } : {})
+    downstream.from(startOf(wanted, opened))
     subscribeAll(hub, opened, resumed ? { ...wanted, after: undefined } : wanted)
   })
-}
-
-/** Where the client stands: where it says, if that is a position, or where it begins. */
-function startOf({ after }: Subscription, otherwise: string): string {
-  if (after === undefined) return otherwise
-  return parsePosition(after) === undefined ? '' : after
 }
 
 const PIPELINED = fault(

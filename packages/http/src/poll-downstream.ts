@@ -7,7 +7,8 @@
  *     waiting   the old one ends empty        bundling         answers empty
  *     bundling  the old one ends empty        bundling         answers
  *
- * Invariant: items are numbered without a hole, and at most one poll waits.
+ * Invariant: items are numbered without a hole, also where the session was on another transport between; the
+ * position of an answer is one that everything before it was given for; at most one poll waits.
  */
 import type { ServerResponse } from 'node:http'
 import type { Timed, Update, Wheel } from '@sapwood/core'
@@ -32,6 +33,9 @@ interface Waiting {
   readonly since: number
 }
 
+/** The highest number of each session that has left its long polls. */
+const NUMBERED = new WeakMap<Session, number>()
+
 export class PollDownstream implements Downstream, Timed {
   readonly kind = 'poll'
   readonly greets = false
@@ -39,6 +43,8 @@ export class PollDownstream implements Downstream, Timed {
   readonly #wheel: Wheel
   readonly #times: PollTimes
   readonly #timer: Timer = new Timer(this)
+  /** Up to here everything was confirmed, or there was nothing. */
+  #at = ''
   #items: Update[] = []
   #bytes = 0
   /** The number of the last item that was confirmed. */
@@ -46,13 +52,17 @@ export class PollDownstream implements Downstream, Timed {
   #waiting: Waiting | undefined
   #bundling = false
 
-  /** @param first the number that the client's next poll will say; 0 for a new session. */
-  constructor(session: Session, wheel: Wheel, times: PollTimes, first = 0) {
+  constructor(session: Session, wheel: Wheel, times: PollTimes) {
     this.#session = session
     this.#wheel = wheel
     this.#times = times
-    this.#confirmed = first
+    this.#confirmed = NUMBERED.get(session) ?? 0
     this.#away()
+  }
+
+  /** Says at which position the client begins. */
+  from(at: string): void {
+    this.#at = at
   }
 
   get room(): number {
@@ -66,7 +76,7 @@ export class PollDownstream implements Downstream, Timed {
   /** Takes a poll that confirms everything up to `number`. */
   poll(number: number, response: ServerResponse, headers: Headers, atOnce = false): void {
     this.#confirm(number)
-    this.#answer()
+    this.#giveUp([])
     this.#waiting = { response, headers, since: this.#wheel.now() }
     response.on('close', () => {
       if (this.#waiting?.response !== response) return
@@ -94,21 +104,23 @@ export class PollDownstream implements Downstream, Timed {
   }
 
   expired(): void {
-    if (this.#waiting !== undefined) this.#answer()
-    else this.#session.end()
+    if (this.#waiting === undefined) return this.#session.end()
+    // what this turn brought belongs in the answer: its position would be beyond it otherwise
+    this.#session.flush(this.#wheel.now())
+    this.#answer()
   }
 
   close(farewell: Farewell): readonly Update[] {
-    const told = farewell.reason === 'replaced' ? [] : [bye(farewell, this.#session.watermark)]
-    if (this.#waiting !== undefined) this.#write(this.#waiting, told)
-    this.#waiting = undefined
+    this.#giveUp(farewell.reason === 'replaced' ? [] : [bye(farewell, this.#at)])
     this.#wheel.clear(this.#timer)
+    NUMBERED.set(this.#session, this.#confirmed + this.#items.length)
     return this.#items
   }
 
   #confirm(number: number): void {
-    const count = Math.min(number - this.#confirmed, this.#items.length)
-    if (count <= 0) return
+    const count = number - this.#confirmed
+    // one from before, or one that was never told, confirms nothing
+    if (count <= 0 || count > this.#items.length) return
     const confirmed = this.#items.splice(0, count)
     this.#confirmed += count
     const full = this.room <= 0
@@ -116,6 +128,7 @@ export class PollDownstream implements Downstream, Timed {
     for (const update of confirmed) {
       this.#bytes -= update.size
       if (update.offset > offset) offset = update.offset
+      if (update.at !== '') this.#at = update.at
     }
     if (offset > 0) this.#session.confirm(offset)
     if (full) this.#session.drained()
@@ -126,15 +139,24 @@ export class PollDownstream implements Downstream, Timed {
     const waiting = this.#waiting
     if (waiting === undefined) return
     this.#waiting = undefined
-    this.#write(waiting, this.#items)
+    if (this.#items.length === 0) this.#at = this.#session.watermark
+    const number = this.#confirmed + this.#items.length
+    this.#write(waiting, this.#items, number, this.#items.at(-1)?.at || this.#at)
     this.#away()
   }
 
-  #write({ response, headers }: Waiting, updates: readonly Update[]): void {
-    const session = this.#session
-    const reconnectWith = `${session.secret}/${this.#confirmed + this.#items.length}`
-    const at = this.#items.at(-1)?.at || session.watermark
-    const text = pollAnswer(session.id, updates, at, reconnectWith)
+  /** Ends the poll that waits without giving it anything of what it waits for. */
+  #giveUp(told: readonly Update[]): void {
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    this.#waiting = undefined
+    this.#write(waiting, told, this.#confirmed, this.#at)
+    this.#away()
+  }
+
+  #write({ response, headers }: Waiting, updates: readonly Update[], n: number, at: string): void {
+    const { id, secret } = this.#session
+    const text = pollAnswer(id, updates, at, `${secret}/${n}`)
     for (const update of updates) update.forget()
     response.writeHead(200, [
       'Content-Type',

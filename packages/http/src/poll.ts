@@ -8,7 +8,7 @@ import type { Call } from './call.ts'
 import { PollDownstream } from './poll-downstream.ts'
 import { fault } from './problem.ts'
 import type { Subscription } from './subscribe.ts'
-import { readSubscription, refusedAll, subscribeAll } from './subscribe.ts'
+import { readSubscription, refusedAll, startOf, subscribeAll } from './subscribe.ts'
 
 /** Takes a call to `/poll[/<token>/<n>]`. */
 export function poll(call: Call): void {
@@ -45,8 +45,9 @@ function begin(call: Call, principal: Principal, wanted: Subscription): void {
     return call.problem(refused, refused.status === 503 ? ['Retry-After', '2'] : [])
   }
   const session = hub.open({ principal, address })
-  const downstream = attach(call, session, 0)
+  const downstream = makeDownstream(call, session)
   session.attach(downstream)
+  downstream.from(startOf(wanted, session))
   subscribeAll(hub, session, wanted)
   session.flush(hub.wheel.now())
   downstream.poll(0, call.response, call.cors, true)
@@ -63,22 +64,24 @@ function again(
   wanted: Subscription,
 ): void {
   const { hub } = call.context
+  if (hub.draining) return call.problem(DRAINING, ['Retry-After', '2'])
   const { downstream: current } = session
   if (current instanceof PollDownstream) {
     subscribeAll(hub, session, wanted)
     current.poll(number, call.response, call.cors)
     return
   }
-  const downstream = attach(call, session, number)
+  const downstream = makeDownstream(call, session)
   const cursor = wanted.after === undefined ? {} : { after: wanted.after }
   session.attach(downstream, { resumed: true, principal, ...cursor })
+  downstream.from(startOf(wanted, session))
   subscribeAll(hub, session, { ...wanted, after: undefined })
   session.flush(hub.wheel.now())
   downstream.poll(number, call.response, call.cors)
 }
 
-function attach(call: Call, session: Session, first: number): PollDownstream {
+function makeDownstream(call: Call, session: Session): PollDownstream {
   const { hub, settings } = call.context
   const heartbeat = hub.settings.heartbeat.interval
-  return new PollDownstream(session, hub.wheel, { ...settings.poll, heartbeat }, first)
+  return new PollDownstream(session, hub.wheel, { ...settings.poll, heartbeat })
 }

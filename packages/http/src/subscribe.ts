@@ -46,6 +46,12 @@ export function readSubscription(call: Call, known: readonly string[]): Subscrip
   return { patterns, after, token: query.get('token') ?? undefined }
 }
 
+/** Where a client stands: where it says, if that is a position, or where its session is. */
+export function startOf({ after }: Subscription, session: { readonly watermark: string }): string {
+  if (after === undefined) return session.watermark
+  return parsePosition(after) === undefined ? '' : after
+}
+
 /** Why none of these can be subscribed, if that is so: 401 for nobody, 403 for somebody. */
 export function refusedAll(
   hub: Hub,

@@ -1,23 +1,23 @@
 /**
- * Where a session stands in the log. Live, it takes what is published; behind, it ignores that and reads the
- * log from its cursor until it has caught up. One cursor serves all patterns: a pattern that joins with a cursor of
- * its own is read alone first, while the others stand `ahead`.
+ * Where a session stands in the log. Live, it takes what is published; behind, it ignores that and reads the log from
+ * its cursor until it has caught up. One cursor serves all patterns: one that joins with an earlier cursor takes it
+ * back, and the others, which have what lies between, are passed over until it is where it was.
  *
- *     state    connect+after   behind()   resume()   read to the head
+ *     state    connect+after   rewind()   resume()   read to the head
  *     live     behind          behind     behind     -
- *     behind   behind          behind     behind     next join, or live
+ *     behind   behind          behind     behind     live
  *
- * Invariant: `watermark` is never beyond something that this session is owed and was not given, and whatever
- * cannot be given any more is told as a gap, in front of everything that has a higher position: whoever saw such a
- * position saw the gap as well, and to anybody else it is told again.
+ * Invariant: `watermark` is never beyond something that this session is owed and was not given, and whatever cannot
+ * be given any more is told as a gap, to a client that may not have seen that it was told once more.
  */
 import type { Update } from '@sapwood/core'
-import { matches } from '@sapwood/core'
 import type { GapReason } from './control.ts'
 import { GAP, RESUMED } from './control.ts'
-import type { Engine, ReadRequest, ReadResult } from './engine.ts'
+import type { Engine, Interest, ReadRequest, ReadResult } from './engine.ts'
 import type { Position } from './position.ts'
 import { formatPosition, parsePosition } from './position.ts'
+import type { Step, Unknown } from './steps.ts'
+import { Steps } from './steps.ts'
 
 /** Where a follower puts what its session is to send. */
 export interface FollowerOutput {
@@ -25,50 +25,33 @@ export interface FollowerOutput {
   replay(update: Update, at: string): void
 }
 
-/** Patterns that are to be read from a cursor of their own. */
-interface Join {
-  /** The cursor as the client said it. */
-  readonly text: string
-  /** Undefined when nothing is known of that cursor. */
-  readonly after: number | undefined
-  readonly reason: GapReason
-  readonly patterns: Set<string>
-}
-
-/** While a join is read: where the other patterns stand, and what it is that lags. */
-interface Ahead {
-  readonly offset: number
-  readonly join: Join
-}
-
-/** The losses that were told but may not have arrived. */
-interface Told {
-  /** Where the cursor stood: who has seen more has seen the gap. */
-  readonly cursor: number
-  /** Who is at this cursor but `ahead` has seen the gap, too; undefined where that says nothing about it. */
-  readonly ahead: number | undefined
-  /** From where on they were owed before. */
-  readonly starts: Map<string, number>
-}
-
 export class Follower {
   /** Each pattern with the offset from which on it is owed. */
   readonly patterns: Map<string, number> = new Map()
   readonly #engine: Engine
   readonly #output: FollowerOutput
+  readonly #resumable: boolean
   #live = true
+  /** True until the client was told a position. */
+  #fresh = true
   #cursor: number
   #confirmed: number
-  #ahead: Ahead | undefined
-  #joins: Join[] | undefined
+  /** The lowest position from which the client may come back. */
+  #lowest: number
+  #steps: Steps | undefined
+  /** What is to be told as a gap before anything else is read. */
+  #unknown: Unknown[] | undefined
   #announce: string | undefined
-  #told: Told | undefined
+  /** The read that waits for its answer. */
+  #asked: ReadRequest | undefined
   #reason: GapReason = 'evicted'
 
-  constructor(engine: Engine, output: FollowerOutput) {
+  /** @param resumable false for one whose client never comes back: its positions need no steps. */
+  constructor(engine: Engine, output: FollowerOutput, resumable = true) {
     this.#engine = engine
     this.#output = output
-    this.#cursor = this.#confirmed = engine.head
+    this.#resumable = resumable
+    this.#cursor = this.#confirmed = this.#lowest = engine.head
   }
 
   /** True when it takes what is published as it comes. */
@@ -78,198 +61,207 @@ export class Follower {
 
   /** All that is owed up to here was given. */
   get watermark(): string {
-    return this.#at(this.#live ? this.#engine.head : this.#cursor)
+    return this.#at(this.#place)
+  }
+
+  /** A position is told to the client. */
+  told(): void {
+    this.#fresh = false
   }
 
   /** The client is known to have everything up to `offset`. */
   confirm(offset: number): void {
-    // an offset that a join was read at says nothing about the other patterns
-    if (this.#ahead !== undefined && offset <= this.#ahead.offset) return
-    this.#ahead = undefined
-    if (offset > this.#confirmed) this.#confirmed = offset
+    // an offset that was passed more than once says nothing about what was between
+    if (this.#steps !== undefined && !this.#steps.confirm(offset)) return
+    if (offset > this.#confirmed) this.#confirmed = this.#lowest = offset
   }
 
-  /** Follows `pattern` from now on, or from the position `after`. Returns the cursor to begin with. */
+  /**
+   * Follows `pattern` from now on, or from the position `after`; what it was given before is not given again.
+   * Returns the watermark for the confirmation.
+   */
   connect(pattern: string, after?: string): string {
-    const start = this.patterns.get(pattern)
-    this.#told?.starts.delete(pattern)
+    this.#asked = undefined
     if (after === undefined) {
-      if (start === undefined) this.patterns.set(pattern, this.#engine.head)
+      if (!this.patterns.has(pattern)) this.patterns.set(pattern, this.#engine.head)
       return this.watermark
     }
+    this.#behind(this.#place)
     const { position, reason } = this.#look(after)
-    const from = position?.offset ?? this.#engine.head
-    this.patterns.set(pattern, Math.min(start ?? from, from))
-    this.#joins ??= []
-    const last = this.#joins.at(-1)
-    if (last?.text === after) last.patterns.add(pattern)
+    if (position === undefined) this.#pend(pattern, after, reason)
     else {
-      const patterns = new Set([pattern])
-      this.#joins.push({ text: after, after: position?.offset, reason, patterns })
+      this.#announce ??= after
+      this.#join(pattern, position.offset)
     }
-    if (this.#live) this.behind(this.#engine.head)
-    const joining = this.#joins.reduce((sum, join) => sum + join.patterns.size, 0)
-    // nothing else is followed: what was told before that join is not what this client has
-    const alone = joining >= this.patterns.size && this.#joins[0]?.after !== undefined
-    return alone ? formatPosition(this.#engine.epoch, this.#joins[0]?.after ?? 0) : this.watermark
+    return this.watermark
   }
 
   disconnect(pattern: string): void {
     this.patterns.delete(pattern)
-    this.#told?.starts.delete(pattern)
-    for (const join of this.#joins ?? []) join.patterns.delete(pattern)
-    this.#ahead?.join.patterns.delete(pattern)
+    this.#steps?.forgetPattern(pattern)
+    for (const { patterns } of this.#unknown ?? []) patterns.delete(pattern)
+    this.#asked = undefined
   }
 
-  /** Takes nothing from now on but what it reads from the log after `cursor`. */
-  behind(cursor: number, reason: GapReason = 'evicted'): void {
-    this.#live = false
-    this.#cursor = cursor
-    this.#reason = reason
-  }
-
-  /** Nobody listens: what was given since the last confirmation counts as not given. */
+  /** Nobody listens. */
   detached(): void {
-    this.behind(this.#confirmed)
+    this.#behind(this.#place)
+  }
+
+  /** Takes nothing from now on but what it reads from the log, first `update`, which was given but not sent. */
+  rewind(update: Update): void {
+    const { offset } = update
+    const undone = this.#undo(offset, parsePosition(update.at)?.step)
+    if (undone) this.#redo(undone, offset - 1)
+    else this.#loseAll(update.at, 'slow')
+    this.#reason = 'slow'
   }
 
   /** Starts again at the position that the client says, or at the last one that it confirmed. */
   resume(after?: string): void {
     const text = after ?? formatPosition(this.#engine.epoch, this.#confirmed)
     const { position, reason } = this.#look(text)
-    if (position === undefined) {
-      this.#ahead = this.#joins = this.#told = undefined
-      this.behind(this.#engine.head)
-      this.#gap([...this.patterns.keys()], text, reason)
-      return
-    }
-    this.#recall(position)
-    const ahead = this.#ahead
-    if (ahead !== undefined && position.ahead !== ahead.offset) {
-      this.#ahead = undefined
-      // it has not seen that join at all: do it again
-      if (position.offset <= ahead.offset) this.#joins = [ahead.join, ...(this.#joins ?? [])]
-    }
-    this.behind(position.offset)
-    this.#announce = text
+    const undone = position && this.#undo(position.offset, position.step)
+    if (position !== undefined && undone !== undefined) {
+      this.#lowest = this.#confirmed = position.offset
+      this.#redo(undone, position.offset)
+      this.#announce = text
+    } else this.#loseAll(text, reason)
+    this.#reason = 'evicted'
   }
 
   /** What to read next, or undefined when it is live. */
   next(bytes: number): ReadRequest | undefined {
     if (this.#live) return undefined
-    while (this.#announce === undefined && this.#cursor >= this.#engine.head) {
-      if (!this.#startJoin()) break
-    }
+    for (const unknown of this.#unknown?.splice(0) ?? []) this.#tell(unknown)
     if (this.#cursor >= this.#engine.head && this.#announce === undefined) {
       this.#caughtUp()
       return undefined
     }
-    const joining = this.#joins?.flatMap((join) => [...join.patterns])
-    const interests = []
+    const interests: Interest[] = []
     for (const [pattern, start] of this.patterns) {
-      if (joining?.includes(pattern)) continue
-      const lags = this.#ahead === undefined || this.#ahead.join.patterns.has(pattern)
-      const since = lags ? start : Math.max(start, this.#ahead?.offset ?? 0)
-      interests.push({ pattern, since })
+      interests.push({ pattern, since: Math.max(start, this.#steps?.givenTo(pattern) ?? 0) })
     }
-    return { interests, after: this.#cursor, bytes }
+    this.#asked = { interests, after: this.#cursor, bytes }
+    return this.#asked
   }
 
-  /** Takes what `next` asked for. */
-  took(result: ReadResult): void {
+  /** Takes what `next` asked for, unless something has changed since. */
+  took(request: ReadRequest, result: ReadResult): void {
+    if (request !== this.#asked) return
+    this.#asked = undefined
     if (this.#announce !== undefined) {
       const until = formatPosition(this.#engine.epoch, this.#engine.head)
       const message = { after: this.#announce, until, count: result.count }
       this.#announce = undefined
       this.#output.control(RESUMED, message, this.watermark)
     }
-    const ahead = this.#ahead
-    const joining = ahead !== undefined && this.#cursor < ahead.offset
-    // while the others stand ahead only what joins can be told as lost; the rest is read again from there
-    const end = joining && result.lost.length > 0 ? ahead.offset : Number.POSITIVE_INFINITY
-    if (!joining) this.#lose(result.lost, this.#engine.head, false)
-    else
-      this.#lose(
-        result.lost.filter((each) => ahead.join.patterns.has(each)),
-        end,
-        true,
-      )
+    if (result.lost.length > 0) this.#lose(result)
     for (const update of result.updates) {
-      if (update.offset > end) break
-      this.#cursor = update.offset
-      if (this.#wasGiven(update)) continue
-      this.#output.replay(update, this.#at(update.offset, update.at))
+      const { offset } = update
+      this.#cursor = offset
+      if (this.#steps?.wasGiven(offset, update.path)) continue
+      this.#output.replay(update, this.#steps === undefined ? update.at : this.#at(offset))
     }
-    this.#cursor = Math.min(result.until, end)
-    if (this.#cursor >= this.#engine.head && !this.#joins?.length) this.#caughtUp()
+    this.#cursor = result.until
+    if (this.#cursor >= this.#engine.head && !this.#unknown?.length) this.#caughtUp()
   }
 
-  /** Tells what is lost up to `end` and goes on without it: the patterns concerned are owed from there on. */
-  #lose(lost: readonly string[], end: number, joining: boolean): void {
-    const patterns = lost.filter((pattern) => (this.patterns.get(pattern) ?? end) < end)
-    if (patterns.length === 0) return
-    const starts = this.#told?.starts ?? new Map<string, number>()
-    for (const pattern of patterns) {
-      const start = this.patterns.get(pattern) ?? end
-      starts.set(pattern, Math.min(start, starts.get(pattern) ?? start))
-      this.patterns.set(pattern, end)
-    }
-    const after = this.#at(this.#cursor)
-    const others = [...this.patterns.values()].some((start) => start < end)
-    const ahead = others ? formatPosition(this.#engine.epoch, this.#cursor, end) : this.#at(end)
-    this.#told = { cursor: this.#cursor, ahead: joining ? undefined : end, starts }
-    const at = joining ? after : ahead
-    const message = { patterns, after, at, reason: this.#reason }
-    this.#output.control(GAP, message, at)
+  /** How far it is. */
+  get #place(): number {
+    return this.#live ? this.#engine.head : this.#cursor
   }
 
-  /** The client is back at `position`: a gap that it cannot have seen is a loss that was not told. */
-  #recall(position: Position): void {
-    const told = this.#told
-    if (told === undefined) return
-    this.#told = undefined
-    if (
-      position.offset > told.cursor ||
-      (told.ahead !== undefined && position.ahead === told.ahead)
-    ) {
-      return
-    }
-    for (const [pattern, start] of told.starts) this.patterns.set(pattern, start)
-  }
-
-  /** During a join: was it given because of a pattern that does not join? */
-  #wasGiven(update: Update): boolean {
-    const ahead = this.#ahead
-    if (ahead === undefined || update.offset > ahead.offset) return false
-    for (const [pattern, start] of this.patterns) {
-      if (start >= update.offset || ahead.join.patterns.has(pattern)) continue
-      const waits = this.#joins?.some((join) => join.patterns.has(pattern)) ?? false
-      if (!waits && matches(pattern, update.path)) return true
-    }
-    return false
+  #at(offset: number): string {
+    const step = this.#resumable ? this.#steps?.stepAt(offset) : undefined
+    return formatPosition(this.#engine.epoch, offset, step)
   }
 
   #caughtUp(): void {
     this.#live = true
+    this.#reason = 'evicted'
   }
 
-  /** True if a join was begun, or one was told as lost. */
-  #startJoin(): boolean {
-    const join = this.#joins?.shift()
-    if (join === undefined) return false
-    if (join.after === undefined) {
-      this.#gap([...join.patterns], join.text, join.reason)
-      return true
+  #behind(cursor: number): void {
+    this.#live = false
+    this.#cursor = cursor
+    this.#asked = undefined
+  }
+
+  #join(pattern: string, after: number): void {
+    const start = this.patterns.get(pattern)
+    if (start !== undefined && start <= after) return
+    if (this.#fresh && this.patterns.size === 0) {
+      // nothing was told that could be mistaken for a position on this way
+      this.patterns.set(pattern, after)
+      this.#cursor = this.#confirmed = this.#lowest = after
+      return
     }
-    const others = [...this.patterns.keys()].some((pattern) => !join.patterns.has(pattern))
-    this.#ahead = others ? { offset: this.#cursor, join } : undefined
-    this.#cursor = join.after
-    this.#announce = join.text
-    return true
+    const cursor = this.#cursor
+    if (after >= cursor && this.#steps === undefined) {
+      this.patterns.set(pattern, after)
+      return
+    }
+    this.#steps ??= new Steps(this.patterns)
+    if (after < cursor && this.#steps.full && !this.#steps.forgetOldest(cursor)) {
+      return this.#pend(pattern, formatPosition(this.#engine.epoch, after), 'unknown')
+    }
+    this.#steps.join(pattern, after, { cursor, lowest: this.#lowest })
+    this.#lowest = Math.min(this.#lowest, after)
+    this.#cursor = Math.min(cursor, after)
+  }
+
+  /** What a client at this position has not seen is taken back. Undefined if nobody knows that any more. */
+  #undo(offset: number, step: number | undefined): readonly Step[] | undefined {
+    return this.#steps === undefined ? [] : this.#steps.undo(offset, step)
+  }
+
+  /** Does again, from `cursor` on, what was taken back. */
+  #redo(undone: readonly Step[], cursor: number): void {
+    this.#behind(cursor)
+    for (const { joined, unknown } of undone) {
+      for (const [pattern, { after }] of joined) this.#join(pattern, after)
+      for (const pattern of unknown?.patterns ?? []) {
+        this.#pend(pattern, (unknown as Unknown).text, (unknown as Unknown).reason)
+      }
+    }
+  }
+
+  /** Has `pattern` told as a gap since the position `text`. */
+  #pend(pattern: string, text: string, reason: GapReason): void {
+    if (!this.patterns.has(pattern)) this.patterns.set(pattern, this.#engine.head)
+    this.#unknown ??= []
+    const last = this.#unknown.at(-1)
+    if (last?.text === text) last.patterns.add(pattern)
+    else this.#unknown.push({ text, reason, patterns: new Set([pattern]) })
+  }
+
+  #tell(unknown: Unknown): void {
+    if (unknown.patterns.size === 0) return
+    this.#steps ??= new Steps(this.patterns)
+    this.#steps.tell(unknown, { cursor: this.#cursor, lowest: this.#lowest })
+    this.#gap([...unknown.patterns], unknown.text, unknown.reason)
+  }
+
+  /** Goes on from the newest, and has everything told as a gap. */
+  #loseAll(text: string, reason: GapReason): void {
+    this.#behind(this.#engine.head)
+    this.#steps?.clear()
+    this.#unknown = this.#announce = undefined
+    for (const pattern of this.patterns.keys()) this.#pend(pattern, text, reason)
+  }
+
+  /** Tells what is gone, and goes on without it: the patterns concerned are owed from the newest on. */
+  #lose({ lost, updates, until }: ReadResult): void {
+    const after = this.watermark
+    const cursor = this.#cursor
+    this.#steps ??= new Steps(this.patterns)
+    this.#steps.lose(lost, this.#engine.head, { cursor, lowest: this.#lowest })
+    if (updates.length === 0) this.#cursor = until
+    this.#gap(lost, after, this.#reason)
   }
 
   #gap(patterns: readonly string[], after: string, reason: GapReason): void {
-    if (patterns.length === 0) return
     const at = this.watermark
     this.#output.control(GAP, { patterns, after, at, reason }, at)
   }
@@ -280,14 +272,6 @@ export class Follower {
     if (position === undefined) return { position, reason: 'unknown' }
     if (position.epoch !== this.#engine.epoch) return { position: undefined, reason: 'restart' }
     if (position.offset > this.#engine.head) return { position: undefined, reason: 'unknown' }
-    return { position, reason: 'evicted' }
-  }
-
-  #at(offset: number, plain?: string): string {
-    const ahead = this.#ahead
-    if (ahead !== undefined && offset <= ahead.offset) {
-      return formatPosition(this.#engine.epoch, offset, ahead.offset)
-    }
-    return plain ?? formatPosition(this.#engine.epoch, offset)
+    return { position, reason: 'unknown' }
   }
 }

@@ -76,7 +76,8 @@ export class MemoryEngine implements Engine {
 
   read(request: ReadRequest, done: (result: ReadResult) => void): void {
     this.trim()
-    const { interests, after, bytes } = request
+    const { interests, after } = request
+    const bytes = Math.max(1, request.bytes)
     const wanted = interests.map(({ pattern, since }) => ({
       pattern,
       since: Math.max(since, after),
@@ -84,17 +85,17 @@ export class MemoryEngine implements Engine {
     const lost = wanted.filter((interest) => this.#hasLost(interest)).map(({ pattern }) => pattern)
     const kept =
       lost.length === 0 ? wanted : wanted.filter(({ pattern }) => !lost.includes(pattern))
-    const found = this.#find(kept)
+    const found: Update[] = []
+    const count = this.#find(kept, bytes, found)
     let size = 0
     let taken = 0
     while (taken < found.length && (taken === 0 || size < bytes)) {
       size += (found[taken++] as Update).size
     }
-    const complete = taken === found.length
     done({
-      updates: complete ? found : found.slice(0, taken),
-      until: complete ? this.#head : (found[taken - 1] as Update).offset,
-      count: found.length,
+      updates: taken === found.length ? found : found.slice(0, taken),
+      until: taken === count ? this.#head : (found[taken - 1] as Update).offset,
+      count,
       lost,
     })
   }
@@ -169,27 +170,31 @@ export class MemoryEngine implements Engine {
     return false
   }
 
-  /** Everything retained that an interest wants, in the order of offsets. */
-  #find(interests: readonly Interest[]): Update[] {
+  /**
+   * Puts the first of what the interests want into `found`, at least what fills `bytes`, in the order of offsets.
+   * Returns how many there are in all.
+   */
+  #find(interests: readonly Interest[], bytes: number, found: Update[]): number {
     const since = interests.reduce((least, interest) => Math.min(least, interest.since), this.#head)
-    if (since >= this.#head) return []
-    if (interests.length === 1) return this.#findOne(interests[0] as Interest)
+    if (since >= this.#head) return 0
+    if (interests.length === 1) return this.#findOne(interests[0] as Interest, bytes, found)
     const logs = this.#logsOf(interests, this.#head - since)
-    if (logs === undefined) return this.#scan(interests, since)
-    const found: Update[] = []
-    for (const [log, from] of logs) log.collectAfter(from, found)
-    if (logs.size > 1) found.sort((a, b) => a.offset - b.offset)
-    return found
+    if (logs === undefined) return this.#scan(interests, since, bytes, found)
+    let count = 0
+    for (const [log, from] of logs) count += log.collectAfter(from, bytes, found)
+    if (logs.size > 1) found.sort(byOffset)
+    return count
   }
 
   /** The same for one interest, as most readers have: no path can be found twice. */
-  #findOne(interest: Interest): Update[] {
+  #findOne(interest: Interest, bytes: number, found: Update[]): number {
     const { pattern, since } = interest
     const logs = this.#paths.matching(pattern, this.#head - since)
-    if (logs === undefined) return this.#scan([interest], since)
-    const found: Update[] = []
-    for (let i = 0; i < logs.length; i++) logs[i]?.collectAfter(since, found)
-    return logs.length > 1 ? found.sort((a, b) => a.offset - b.offset) : found
+    if (logs === undefined) return this.#scan([interest], since, bytes, found)
+    let count = 0
+    for (const log of logs) count += log.collectAfter(since, bytes, found)
+    if (logs.length > 1) found.sort(byOffset)
+    return count
   }
 
   /** The logs that the interests match, each with the earliest point; undefined when scanning is less work. */
@@ -207,8 +212,9 @@ export class MemoryEngine implements Engine {
   }
 
   /** Reads the end of the log; cheaper than the index when a wildcard matches more paths than it has entries. */
-  #scan(interests: readonly Interest[], since: number): Update[] {
-    const found: Update[] = []
+  #scan(interests: readonly Interest[], since: number, bytes: number, found: Update[]): number {
+    let count = 0
+    let size = 0
     const from = new Map<string, number>()
     for (let i = Math.max(this.#first, since + 1 - this.#base); i < this.#log.length; i++) {
       const update = this.#log[i]
@@ -218,10 +224,18 @@ export class MemoryEngine implements Engine {
         wanted = earliest(interests, update.path)
         from.set(update.path, wanted)
       }
-      if (update.offset > wanted) found.push(update)
+      if (update.offset <= wanted) continue
+      count++
+      if (size >= bytes) continue
+      size += update.size
+      found.push(update)
     }
-    return found
+    return count
   }
+}
+
+function byOffset(a: Update, b: Update): number {
+  return a.offset - b.offset
 }
 
 function earliest(interests: readonly Interest[], path: string): number {

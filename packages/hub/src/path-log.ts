@@ -35,16 +35,17 @@ export class PathLog {
     return oldest
   }
 
-  /** How many have an offset above `since`. */
-  countAfter(since: number): number {
-    return this.#entries.length - this.#indexAfter(since)
-  }
-
-  /** Adds to `found` all with an offset above `since`. */
-  collectAfter(since: number, found: Update[]): void {
-    for (let i = this.#indexAfter(since); i < this.#entries.length; i++) {
-      found.push(this.#entries[i] as Update)
+  /** Adds to `found` those with an offset above `since`, as many as fill `bytes`. Returns how many there are. */
+  collectAfter(since: number, bytes: number, found: Update[]): number {
+    const entries = this.#entries
+    const first = this.#indexAfter(since)
+    let size = 0
+    for (let i = first; i < entries.length && size < bytes; i++) {
+      const update = entries[i] as Update
+      size += update.size
+      found.push(update)
     }
+    return entries.length - first
   }
 
   #indexAfter(since: number): number {

@@ -26,7 +26,7 @@ import {
   Update,
 } from '@sapwood/core'
 import { Asks } from './asks.ts'
-import { control, ERROR, GAP, HELLO, PING, restamped } from './control.ts'
+import { control, ERROR, GAP, HELLO, PING, RESUMED, restamped } from './control.ts'
 import type { Downstream, Farewell } from './downstream.ts'
 import { Follower } from './follower.ts'
 import type { Grantee } from './gate.ts'
@@ -90,7 +90,7 @@ export class Session implements Component, Grantee, Flushable, Timed {
     this.address = options.address ?? ''
     this.opened = host.wheel.now()
     this.#outbox = new Outbox(host.budget, host.settings.outbox)
-    this.#follower = new Follower(host.engine, this)
+    this.#follower = new Follower(host.engine, this, !this.view)
     this.#timer = new Timer(this)
     host.wheel.set(this.#timer, host.settings.expire)
   }
@@ -320,6 +320,7 @@ export class Session implements Component, Grantee, Flushable, Timed {
 
   #push(update: Update): void {
     if (this.#ended) return
+    this.#follower.told()
     this.#outbox.add(update)
     if (this.#outbox.exceeded) this.#overflow('catch-up')
     this.#host.outlet.note(this)
@@ -342,10 +343,9 @@ export class Session implements Component, Grantee, Flushable, Timed {
 
   /** Lets the log keep the updates that wait. */
   #fallBehind(reason?: 'slow'): void {
-    if (reason === 'slow') {
-      const first = this.#outbox.firstUpdate
-      if (first !== undefined) this.#follower.behind(first.offset - 1, 'slow')
-    } else this.#follower.detached()
+    const first = this.#outbox.firstUpdate
+    if (reason !== 'slow') this.#follower.detached()
+    else if (first !== undefined) this.#follower.rewind(first)
     const at = this.watermark
     this.#outbox.dropUpdates((update) => restamped(update, at))
   }
@@ -354,17 +354,15 @@ export class Session implements Component, Grantee, Flushable, Timed {
     const former = this.#downstream
     if (former === undefined) return []
     this.#downstream = undefined
-    const unsent = former.close(farewell)
-    return unsent.filter((update) => update.offset === 0 && update.path !== PING)
+    return former.close(farewell)
   }
 
   /** Hello, what was kept, unanswered questions; the log follows as it is read. */
   #resume(unconfirmed: readonly Update[], after: string | undefined): void {
     this.#host.counters.resumed++
-    const kept: Update[] = [...unconfirmed]
+    const kept = unconfirmed.filter(isKept)
     this.#outbox.dropUpdates((update) => {
-      const askedAgain = isDirectPath(update.path) && update.meta.reply !== undefined
-      if (!askedAgain && update.path !== HELLO) kept.push(update)
+      if (isKept(update)) kept.push(update)
       return undefined
     })
     kept.push(...(this.#questions?.again() ?? []))
@@ -376,6 +374,7 @@ export class Session implements Component, Grantee, Flushable, Timed {
   }
 
   #hello(resumed: boolean): Update {
+    this.#follower.told()
     const at = this.watermark
     const { interval } = this.#host.settings.heartbeat
     const patterns = JSON.stringify([...this.patterns.keys()])
@@ -391,7 +390,7 @@ export class Session implements Component, Grantee, Flushable, Timed {
     this.#host.engine.read(request, (result) => {
       this.#reading = false
       if (this.#downstream === undefined || this.#ended) return
-      this.#follower.took(result)
+      this.#follower.took(request, result)
       this.#host.outlet.note(this)
     })
   }
@@ -429,4 +428,13 @@ export class Session implements Component, Grantee, Flushable, Timed {
     const sendable = typeof body === 'string' || body instanceof Uint8Array
     this.#questions.put(path, sendable ? message : makeMessage('', type ?? TEXT_TYPE, message.meta))
   }
+}
+
+/** Control that a resume makes anew from what it finds then. */
+const MADE_ANEW: readonly string[] = [HELLO, PING, GAP, RESUMED]
+
+/** Does a resume send it again as it was? The log has updates, and questions are kept until they are answered. */
+function isKept({ offset, path, meta }: Update): boolean {
+  const isQuestion = isDirectPath(path) && meta.reply !== undefined
+  return offset === 0 && !isQuestion && !MADE_ANEW.includes(path)
 }

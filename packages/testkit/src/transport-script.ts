@@ -35,7 +35,8 @@ interface Published {
 interface Gap {
   readonly patterns: readonly string[]
   readonly after: string
-  readonly at: string
+  /** What is lost was published before the gap arrived. */
+  readonly until: number
 }
 
 const PATHS = ['a', 'a/b', 'a/c', 'b', 'b/c/d', 'c']
@@ -154,7 +155,7 @@ export class TransportScript {
     if (this.#patterns.has(pattern)) return
     const at = this.#cursor === undefined ? undefined : parsePosition(this.#cursor)
     // one position of its own at a time: a client that still waits for a replay does not ask for the next
-    const joins = this.#joins && at?.ahead === undefined && this.#random() < 0.5
+    const joins = this.#joins && at?.step === undefined && this.#random() < 0.5
     const after = joins ? this.#cursor : undefined
     const from = (after === undefined ? undefined : at?.offset) ?? it.hub.engine.head
     this.#note(`subscribe ${pattern} after ${after}`)
@@ -194,7 +195,10 @@ export class TransportScript {
   }
 
   #take(frame: Frame): void {
-    if (frame.path === GAP) this.#gaps.push(bodyValue(frame.message) as Gap)
+    if (frame.path === GAP) {
+      const { patterns, after } = bodyValue(frame.message) as Gap
+      this.#gaps.push({ patterns, after, until: this.#published.at(-1)?.offset ?? 0 })
+    }
     const position = frame.at ? parsePosition(frame.at) : undefined
     if (isPlainPath(frame.path)) this.#takeUpdate(frame, position?.offset ?? 0)
     if (position === undefined) {
@@ -202,7 +206,7 @@ export class TransportScript {
       return
     }
     this.#cursor = frame.at
-    // with a subscription from a position of its own, what is told in front of its replay holds for the others only
+    // what was on its way when a subscription from a position of its own was made holds for the others only
     if (this.#joins) return
     const missing = this.#missing(position.offset)
     if (missing) {
@@ -233,10 +237,10 @@ export class TransportScript {
   #isTold({ path, offset }: Published): boolean {
     const owing = this.#owing(path, offset)
     return owing.every((pattern) =>
-      this.#gaps.some(({ patterns, after, at }) => {
-        const [from, to] = [parsePosition(after), parsePosition(at)]
-        if (!patterns.includes(pattern) || from === undefined || to === undefined) return false
-        return offset > from.offset && offset <= (to.ahead ?? to.offset)
+      this.#gaps.some(({ patterns, after, until }) => {
+        const from = parsePosition(after)
+        if (!patterns.includes(pattern) || from === undefined) return false
+        return offset > from.offset && offset <= until
       }),
     )
   }

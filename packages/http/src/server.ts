@@ -58,11 +58,18 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
   )
   const server = makeServer(context, assets)
   const upgraded = serveUpgrades(server, context)
-  await listen(server, host, options.port ?? 8787)
+  try {
+    await listen(server, host, options.port ?? 8787)
+  } catch (thrown) {
+    forgetAnswers()
+    context.close()
+    throw thrown
+  }
   const stopRehearsal = rehearse(stageOf)
   const { address, port } = server.address() as AddressInfo
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
   let closing: Promise<void> | undefined
+  let draining: Promise<void> | undefined
   const close = (): Promise<void> => {
     closing ??= new Promise((resolve) => {
       stopRehearsal()
@@ -75,7 +82,11 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
     })
     return closing
   }
-  return { url, close, drain: () => drain(server, context, close) }
+  const drainOnce = (): Promise<void> => {
+    draining ??= drain(server, context, close)
+    return draining
+  }
+  return { url, close, drain: drainOnce }
 }
 
 function makeContext(hub: Hub, options: HttpOptions): HttpContext & { close(): void } {
@@ -112,11 +123,13 @@ function makeServer(context: HttpContext, assets: Assets): Server {
       connectionsCheckingInterval: Math.max(50, Math.min(1000, limits.headerTime / 4)),
       keepAliveTimeout: 65_000,
       maxHeaderSize: 16 * 1024,
+      // its absence has a problem document of our own
+      requireHostHeader: false,
     },
     (request, response) => {
       const head = readHead(request)
       const call = new Call(context, request, response, head)
-      const misdirected = context.trust.hostRefusal(head)
+      const misdirected = context.trust.hostRefusal(head, request.httpVersionMinor)
       if (misdirected !== undefined) call.problem(misdirected)
       else route(call, assets)
     },
@@ -167,23 +180,36 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
   return new SapwoodError('LISTEN_FAILED', `cannot listen on ${place}: ${error.message}`, cause)
 }
 
+/**
+ * Until the last request is answered the port stays open: it says that it is not ready, and sends away who comes.
+ */
 async function drain(
   server: Server,
-  context: HttpContext,
+  { hub, settings }: HttpContext,
   close: () => Promise<void>,
 ): Promise<void> {
-  const { hub, settings } = context
   hub.drain()
-  let stop: (() => void) | undefined
-  const limit = new Promise<void>((resolve) => {
-    stop = hub.wheel.after(settings.drain.limit, resolve)
+  // a connection that has not said a word, as browsers hold in reserve, is no request
+  server.headersTimeout = Math.min(server.headersTimeout, HEAD_WHILE_DRAINING)
+  const end = hub.wheel.now() + settings.drain.limit
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      server.closeIdleConnections()
+      server.getConnections((_error, count) => {
+        const left = end - hub.wheel.now()
+        if (count === 0 || left <= 0) resolve()
+        else hub.wheel.after(Math.min(LOOK, left), look)
+      })
+    }
+    look()
   })
-  const quiet = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
-  await Promise.race([quiet, limit])
-  stop?.()
   await close()
 }
+
+/** How often a draining server looks whether it is done, in milliseconds. */
+const LOOK = 50
+/** How long a head may take while draining, in milliseconds. */
+const HEAD_WHILE_DRAINING = 500
 
 /** What went wrong before there was a request. */
 function clientFault(error: NodeJS.ErrnoException & { rawPacket?: Buffer }): Fault {

@@ -81,11 +81,14 @@ export class Trust {
     return origin === undefined || this.origins.allows(origin, host) ? undefined : FOREIGN_ORIGIN
   }
 
-  /** Why a request that reached `dev` under this name is not answered. */
-  hostRefusal(head: RequestHead): Fault | undefined {
-    if (!this.#dev) return undefined
+  /**
+   * Why a request without a name, or one that reached `dev` under this name, is not answered.
+   * @param minor of its HTTP version: 1.0 knew no names.
+   */
+  hostRefusal(head: RequestHead, minor = 1): Fault | undefined {
     const { host } = head
-    if (host === undefined) return HOST_MISSING
+    if (host === undefined && (minor === 1 || this.#dev)) return HOST_MISSING
+    if (!this.#dev || host === undefined) return undefined
     if (this.#hosts.has(host)) return undefined
     if (!isLoopbackName(hostName(host))) return WRONG_HOST
     if (this.#hosts.size < 256) this.#hosts.add(host)

@@ -215,24 +215,10 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
       this.#rotated = true
     }
     session.attach(this, attachment(hello, principal, known !== undefined))
-    if (hello.name !== undefined) this.#claim(session, hello.name)
+    if (hello.name !== undefined) hub.claim(session, hello.name)
     const waiting = this.#waiting
     this.#waiting = undefined
     for (const frame of waiting ?? []) this.#take(frame)
-  }
-
-  #claim(session: Session, name: string): void {
-    const { hub } = this.#context
-    const refused = hub.mayAnswer(session.principal, name)
-      ? hub.directory.claim(session, name)
-      : fault(
-          'NOT_ALLOWED',
-          `${session.principal.id} may not answer as "${name.slice(0, 128)}"`,
-          403,
-        )
-    if (refused === undefined) return
-    hub.counters.fault(refused.code)
-    session.tell(ERROR, { ...refused, name })
   }
 
   /** A mistake of the client: it is told, and nobody else notices. */

@@ -64,6 +64,14 @@ export class Follower {
     return this.#at(this.#place)
   }
 
+  /** The watermark just before `update`, which was given. */
+  before({ offset, at }: Update): string {
+    const { step } = parsePosition(at) ?? {}
+    // what has no step though one stands further on was given before that step
+    if (step === undefined && !this.#steps?.isBeyond(offset)) return this.#at(offset - 1)
+    return formatPosition(this.#engine.epoch, offset - 1, step)
+  }
+
   /** A position is told to the client. */
   told(): void {
     this.#fresh = false

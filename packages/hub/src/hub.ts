@@ -23,6 +23,7 @@ import {
   Wheel,
 } from '@sapwood/core'
 import { Budget } from './budget.ts'
+import { ERROR } from './control.ts'
 import { Counters } from './counters.ts'
 import { Directory } from './directory.ts'
 import type { Farewell } from './downstream.ts'
@@ -89,7 +90,11 @@ export class Hub implements UpstreamHost {
     this.askTimeout = all.ask.timeout
     const clock = options.clock ?? nodeClock
     this.wheel = new Wheel(clock)
-    this.outlet = new Outlet(setImmediate, () => clock.now())
+    this.outlet = new Outlet(
+      setImmediate,
+      () => clock.now(),
+      (thrown, session) => this.#unsent(thrown, session as Session),
+    )
     this.budget = new Budget(all.limits.outbox)
     this.sessions = new Sessions(all.limits, randomSecret)
     this.engine =
@@ -253,6 +258,17 @@ export class Hub implements UpstreamHost {
     }
   }
 
+  claim(session: Session, name: string): void {
+    const may = this.mayAnswer(session.principal, name)
+    const detail = `${session.principal.id} may not answer as "${name.slice(0, 128)}"`
+    const refused = may
+      ? this.directory.claim(session, name)
+      : { code: 'NOT_ALLOWED', detail, status: 403 }
+    if (refused === undefined) return
+    this.counters.fault(refused.code)
+    session.tell(ERROR, { ...refused, name })
+  }
+
   mayAnswer(principal: Principal, name: string): boolean {
     return this.gate.allows(principal, 'answer', `@${name}/**`)
   }
@@ -302,6 +318,16 @@ export class Hub implements UpstreamHost {
       { code: 'COMPONENT_THREW', component: component.id, path, reason },
       'a component threw',
     )
+  }
+
+  /** A transport threw. */
+  #unsent(thrown: unknown, session: Session): void {
+    this.#threw(thrown, session, '')
+    try {
+      session.failed()
+    } catch (again) {
+      this.#threw(again, session, '')
+    }
   }
 
   #looped(sender: Component, path: string): void {

@@ -70,20 +70,20 @@ export class Outbox {
     if (this.#holes > 64 && this.#holes * 2 > this.#queue.length) this.#compact()
   }
 
-  /** Drops the oldest updates until the rest fits. Returns the paths that lost something. */
-  dropOldest(): Set<string> {
-    const paths = new Set<string>()
+  /** Drops the oldest updates until the rest fits. Returns what it dropped. */
+  dropOldest(): Update[] {
+    const dropped: Update[] = []
     for (let i = 0; i < this.#queue.length && this.exceeded; i++) {
       const update = this.#queue[i]
       if (update === undefined || update.offset === 0) continue
-      paths.add(update.path)
+      dropped.push(update)
       this.#queue[i] = undefined
       this.#holes++
       this.#bytes -= update.size
       this.#budget.release(update)
     }
     this.#compact()
-    return paths
+    return dropped
   }
 
   /** Drops all updates of the log; `keep` says what becomes of each other entry, undefined drops it too. */

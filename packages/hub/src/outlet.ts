@@ -1,7 +1,7 @@
 /**
  * Sends what waits, once per turn of the event loop: a session with news is noted, and when all that the turn
  * brought is queued each gets one write. Idle, a message leaves at once; loaded, batches grow by themselves.
- * Invariant: a session is noted at most once between two flushes.
+ * Invariant: a session is noted at most once between two flushes, and one that throws hinders no other.
  */
 
 /** Something that has news to send. */
@@ -15,6 +15,7 @@ export interface Flushable {
 export class Outlet {
   readonly #defer: (run: () => void) => void
   readonly #now: () => number
+  readonly #onThrow: (thrown: unknown, one: Flushable) => void
   readonly #flushed = new Set<() => void>()
   readonly #run = (): void => this.flush()
   #noted: Flushable[] = []
@@ -22,10 +23,16 @@ export class Outlet {
   /**
    * @param defer runs its argument when this turn's input is handled (`setImmediate`).
    * @param now the hub's clock.
+   * @param onThrow told of one that threw instead of sending; it must not throw itself.
    */
-  constructor(defer: (run: () => void) => void, now: () => number) {
+  constructor(
+    defer: (run: () => void) => void,
+    now: () => number,
+    onThrow: (thrown: unknown, one: Flushable) => void,
+  ) {
     this.#defer = defer
     this.#now = now
+    this.#onThrow = onThrow
   }
 
   note(one: Flushable): void {
@@ -47,7 +54,11 @@ export class Outlet {
     for (let i = 0; i < noted.length; i++) {
       const one = noted[i] as Flushable
       one.noted = false
-      one.flush(now)
+      try {
+        one.flush(now)
+      } catch (thrown) {
+        this.#onThrow(thrown, one)
+      }
     }
     for (const run of this.#flushed) run()
   }

@@ -57,6 +57,13 @@ export interface AttachOptions {
 /** The protocol that `::hello` tells. */
 export const VERSION = 1
 
+/** What a `drop-oldest` policy took, until the client is told. */
+interface Dropped {
+  readonly paths: Set<string>
+  /** The position in front of the first. */
+  readonly after: string
+}
+
 export class Session implements Component, Grantee, Flushable, Timed {
   id: string = NO_ID
   principal: Principal
@@ -75,7 +82,7 @@ export class Session implements Component, Grantee, Flushable, Timed {
   #grants: string[] | undefined
   #questions: Questions | undefined
   #asks: Asks | undefined
-  #dropped: Set<string> | undefined
+  #dropped: Dropped | undefined
   #lastSent = 0
   #lastSeen = 0
   #probed = 0
@@ -194,6 +201,8 @@ export class Session implements Component, Grantee, Flushable, Timed {
     this.#downstream = undefined
     downstream?.close(farewell)
     this.#host.wheel.clear(this.#timer)
+    // some updates may be on their way to it still
+    this.#follower.detached()
     this.#outbox.clear()
     this.#questions?.lost()
     this.#asks?.close()
@@ -206,6 +215,14 @@ export class Session implements Component, Grantee, Flushable, Timed {
     if (downstream === undefined) return
     downstream.close(farewell)
     this.detach(downstream)
+  }
+
+  /** Its transport failed: lets go of it. The session waits for the client to come back. */
+  failed(): void {
+    const downstream = this.#downstream
+    if (downstream === undefined) return
+    this.detach(downstream)
+    downstream.close({ reason: 'dead', retryAfter: 0 })
   }
 
   /** Sends the client a control update. */
@@ -249,10 +266,10 @@ export class Session implements Component, Grantee, Flushable, Timed {
   flush(now: number): void {
     const downstream = this.#downstream
     if (downstream === undefined) return
-    if (this.#dropped !== undefined) this.#tellDropped(this.#dropped)
     for (;;) {
       const { room } = downstream
       if (room <= 0) return
+      if (this.#dropped !== undefined) this.#tellDropped(this.#dropped)
       if (this.#outbox.empty) {
         if (this.#reading || this.#follower.live) return
         this.#read(room)
@@ -329,8 +346,7 @@ export class Session implements Component, Grantee, Flushable, Timed {
   #overflow(policy: string): void {
     this.#host.counters.overflows++
     if (policy === 'drop-oldest') {
-      this.#dropped ??= new Set()
-      for (const path of this.#outbox.dropOldest()) this.#dropped.add(path)
+      this.#drop(this.#outbox.dropOldest())
     } else if (policy === 'disconnect') {
       this.dismiss({ reason: 'slow', retryAfter: 1000 })
     }
@@ -360,6 +376,8 @@ export class Session implements Component, Grantee, Flushable, Timed {
   /** Hello, what was kept, unanswered questions; the log follows as it is read. */
   #resume(unconfirmed: readonly Update[], after: string | undefined): void {
     this.#host.counters.resumed++
+    // the log still has it
+    this.#dropped = undefined
     const kept = unconfirmed.filter(isKept)
     this.#outbox.dropUpdates((update) => {
       if (isKept(update)) kept.push(update)
@@ -395,12 +413,19 @@ export class Session implements Component, Grantee, Flushable, Timed {
     })
   }
 
-  #tellDropped(dropped: Set<string>): void {
+  #drop(updates: readonly Update[]): void {
+    const [first] = updates
+    if (first === undefined) return
+    this.#dropped ??= { paths: new Set(), after: this.#follower.before(first) }
+    for (const { path } of updates) this.#dropped.paths.add(path)
+  }
+
+  #tellDropped({ paths, after }: Dropped): void {
     this.#dropped = undefined
     const first = this.#outbox.firstUpdate
-    const at = first === undefined ? this.watermark : this.#host.positionOf(first.offset - 1)
+    const at = first === undefined ? this.watermark : this.#follower.before(first)
     this.#host.counters.gaps++
-    const message = { patterns: [...dropped], after: at, at, reason: 'dropped' }
+    const message = { patterns: [...paths], after, at, reason: 'dropped' }
     this.#outbox.addFirst([control(GAP, message, at)])
   }
 

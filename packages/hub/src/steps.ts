@@ -141,9 +141,14 @@ export class Steps {
     return to
   }
 
+  /** Was there a step when the cursor stood at `offset` or further on? */
+  isBeyond(offset: number): boolean {
+    return this.#steps.some(({ cursor }) => offset <= cursor)
+  }
+
   /** Was it given before something joined behind it? */
   wasGiven(offset: number, path: string): boolean {
-    if (!this.#steps.some(({ cursor }) => offset <= cursor)) return false
+    if (!this.isBeyond(offset)) return false
     for (const [pattern, from] of this.#patterns) {
       if (from < offset && offset <= this.givenTo(pattern) && matches(pattern, path)) return true
     }
@@ -158,9 +163,10 @@ export class Steps {
 
   /** The client has seen everything up to `offset`. False if that does not say which steps it has seen. */
   confirm(offset: number): boolean {
-    if (this.#steps.some(({ cursor }) => offset <= cursor)) return false
+    if (this.isBeyond(offset)) return false
     this.#steps = []
-    if (this.#forgotten !== undefined && this.#forgotten.cursor < offset) this.#forgotten = undefined
+    if (this.#forgotten !== undefined && this.#forgotten.cursor < offset)
+      this.#forgotten = undefined
     return true
   }
 

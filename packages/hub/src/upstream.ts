@@ -24,6 +24,8 @@ import type { SessionHost } from './session-host.ts'
 
 export interface UpstreamHost extends SessionHost {
   readonly askTimeout: number
+  /** Gives a session the name that it asks for, or tells it why not. */
+  claim(session: Session, name: string): void
 }
 
 type Handler = (host: UpstreamHost, session: Session, message: Message) => void
@@ -33,11 +35,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   [DISCONNECT]: (host, session, message) => subscriptions(host, session, DISCONNECT, message),
   [REPLY]: answer,
   [CANCEL]: (_host, session, message) => session.asks.cancel(message.meta.reply ?? textOf(message)),
-  [HELLO]: (host, session, message) =>
-    mistake(host, session, message, {
-      code: 'HELLO_TWICE',
-      detail: 'this connection has said ::hello; open a new one to start again',
-    }),
+  [HELLO]: hello,
 }
 
 /** Takes one frame of a client. */
@@ -62,6 +60,16 @@ export function receive(
     mistake(host, session, message, { code: 'PATH_INVALID', detail })
   } else if (isDirectPath(path)) direct(host, session, path, message)
   else publish(host, session, path, message)
+}
+
+/** A WebSocket has said its hello before it gets here; who comes by SSE or long poll says the name like this. */
+function hello(host: UpstreamHost, session: Session, message: Message): void {
+  if (session.kind === 'ws') {
+    const detail = 'this connection has said ::hello; open a new one to start again'
+    return mistake(host, session, message, { code: 'HELLO_TWICE', detail })
+  }
+  const { name } = (bodyValue(message) ?? {}) as { readonly name?: unknown }
+  if (typeof name === 'string') host.claim(session, name)
 }
 
 function subscriptions(host: UpstreamHost, session: Session, path: string, message: Message): void {

@@ -296,9 +296,12 @@ test('upstream: a client of a stream subscribes, publishes, drops (DB-22 without
   await up.send([{ path: '::disconnect', message: 'a' }])
   await stream.path('::disconnected')
   t.equal((await publish(stand, 'a', 3)).matched, 0)
-  const bad = await up.send([{ path: '::hello', message: {} }, { path: '*' }])
+  const bad = await up.send([{ path: '::nonsense', message: {} }, { path: '*' }])
   t.equal(bad.status, 200, 'what is wrong inside is told downstream')
   await stream.frames.count(2, ({ path }) => path === '::error')
+  await up.send([{ path: '::hello', message: { version: 1, name: 'alpha' } }])
+  const [entry] = (await call(stand, '/client')).json
+  t.match(entry, { id, name: 'alpha' }, 'a hello tells the name here, too')
   stream.close()
 })
 

@@ -1,4 +1,5 @@
 /** Random lives of a client against the plainest books. */
+import type { Policy } from '@sapwood/hub'
 import fc from 'fast-check'
 import { test } from 'tap'
 import type { After, Life, Step } from './session-life.ts'
@@ -93,6 +94,7 @@ function lives(joins: boolean): fc.Arbitrary<Life> {
       }),
     ),
     outbox: fc.constantFrom(2_000, 1_000_000),
+    policy: fc.constantFrom<Policy>('catch-up', 'catch-up', 'drop-oldest', 'disconnect'),
     capacity: fc.constantFrom(0, 300, 2_000, 1e9),
     late: fc.boolean(),
     confirms: fc.boolean(),

@@ -20,6 +20,7 @@ import type {
   Engine,
   EngineEvents,
   HubOptions,
+  Policy,
   ReadRequest,
   ReadResult,
   Session,
@@ -68,6 +69,7 @@ export interface Life {
   readonly steps: readonly Step[]
   readonly history: { readonly count: number; readonly pathCount: number; readonly age: number }
   readonly outbox: number
+  readonly policy: Policy
   readonly capacity: number
   /** Does the engine answer reads later, as one on another machine does? */
   readonly late: boolean
@@ -185,7 +187,11 @@ export class SessionLife {
       clock: this.#clock,
       engine: life.late ? this.#late : this.#engine,
       public: ['**'],
-      session: { outbox: life.outbox, expire: 1e9 },
+      session: {
+        outbox: life.outbox,
+        expire: 1e9,
+        policies: [{ path: '**', policy: life.policy }],
+      },
       heartbeat: { interval: 1e9, timeout: 1e9 },
     }
     this.#hub = hub(options)
@@ -419,7 +425,7 @@ export class SessionLife {
       const wanted = this.#wanted.get(pattern)
       if (gap.reason === 'unknown' || gap.reason === 'restart') {
         if (wanted) wanted.unknown = false
-      } else this.#mustBeLost(pattern, after?.offset ?? 0)
+      } else if (gap.reason !== 'dropped') this.#mustBeLost(pattern, after?.offset ?? 0)
     }
     this.#repeatable((each) => gap.patterns.some((pattern) => matches(pattern, each.path)))
   }
@@ -477,15 +483,19 @@ export class SessionLife {
         mine !== 'exclude' &&
         mine !== 'either' &&
         matches(pattern, path) &&
-        !this.#isTold(pattern, offset),
+        !this.#isTold(pattern, path, offset),
     )
   }
 
-  #isTold(pattern: string, offset: number): boolean {
+  #isTold(pattern: string, path: string, offset: number): boolean {
     return this.#gaps.some(({ gap, until }) => {
       const after = parsePosition(gap.after)
       const from = after?.epoch === EPOCH ? after.offset : 0
-      return gap.patterns.includes(pattern) && offset > from && offset <= until
+      // what a policy dropped is told by its path
+      const named =
+        gap.patterns.includes(pattern) ||
+        (gap.reason === 'dropped' && gap.patterns.includes(path) && matches(pattern, path))
+      return named && offset > from && offset <= until
     })
   }
 

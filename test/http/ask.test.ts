@@ -193,6 +193,53 @@ for (const kind of KINDS) {
   })
 }
 
+test('questions as large as they may be reach a client that reads, one after the other', async (t) => {
+  const stand = await serve(t, { http: { poll: POLL } })
+  const body = 'x'.repeat(1024 * 1024)
+  for (const kind of KINDS) {
+    const client = await anyClient(stand, kind)
+    for (let i = 1; i <= 3; i++) {
+      const asked = call(stand, `/client/${client.id}/x`, { body })
+      const questions = await client.frames.count(i, ({ path }) => path.startsWith('@'))
+      t.equal(questions.at(-1)?.message.length, body.length, kind)
+      await client.send({ path: '::reply', reply: questions.at(-1)?.reply, message: i })
+      t.equal((await asked).json, i)
+    }
+    client.cut()
+  }
+})
+
+test('more questions than its outbox takes are refused, the client stays', async (t) => {
+  const stand = await serve(t)
+  const client = new WsClient(stand)
+  const { id } = (await client.hello()).message
+  client.socket.pause()
+  const body = 'x'.repeat(700_000)
+  const asked = Array.from({ length: 30 }, (_, i) => call(stand, `/client/${id}/n${i}`, { body }))
+  const busy = await Promise.race(asked)
+  t.same(outcome(busy), [503, '252', 'CLIENT_BUSY'])
+  client.socket.resume()
+  const answered = new Set<unknown>()
+  let all = 0
+  const done = Promise.all(asked.map((each) => each.then(() => all++)))
+  while (all < asked.length) {
+    for (const { path, reply } of client.frames.all) {
+      if (!path.startsWith('@') || answered.has(reply)) continue
+      answered.add(reply)
+      client.send({ path: '::reply', reply, message: 1 })
+    }
+    await pause(5)
+  }
+  await done
+  const statuses = (await Promise.all(asked)).map(({ status }) => status)
+  t.ok(statuses.filter((status) => status === 200).length > 0)
+  t.ok(
+    statuses.every((status) => status === 200 || status === 503),
+    `${statuses}`,
+  )
+  t.notOk(client.frames.over)
+})
+
 test('a clean close ends what was asked at once; so does the end of the name', async (t) => {
   const stand = await serve(t)
   for (const code of [1000, 1001, undefined, 4000]) {

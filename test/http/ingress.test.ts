@@ -548,6 +548,63 @@ test('a body over limits.body is a 413, with and without Expect; a slow one a 40
   t.match((await call(stand, '/metrics')).text, /sapwood_faults_total\{code="BODY_TIMEOUT"\} 1/)
 })
 
+test(
+  'a body far over the limit gets its 413 too, by node, by fetch and by curl',
+  requires('curl'),
+  async (t) => {
+    const stand = await serve(t)
+    const body = Buffer.alloc(20 * 1024 * 1024, 'x')
+    const answer = await call(stand, '/update/a', { body })
+    t.equal(answer.status, 413)
+    const fetched = await fetch(`${stand.url}/update/a`, { method: 'POST', body }).catch(
+      () => undefined,
+    )
+    t.ok(fetched === undefined || fetched.status === 413, 'undici may see the end first')
+    const args = ['-o', '/dev/null', '-w', '%{http_code}', '--data-binary', '@-']
+    t.equal(await curl([...args, `${stand.url}/update/a`], body), '413')
+    t.equal(await curl([...args, '-H', 'Expect:', `${stand.url}/update/a`], body), '413')
+  },
+)
+
+test('fetch streams NDJSON, and receipts that are not ASCII are whole', async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, '**')
+  const lines = ['{"path":"ä","message":"grüße 😀","id":"ü1"}\n', '{"path":"b","message":2}\n']
+  const body = new ReadableStream({
+    async start(controller) {
+      for (const line of lines) {
+        controller.enqueue(new TextEncoder().encode(line))
+        await pause(20)
+      }
+      controller.close()
+    },
+  })
+  const init = { method: 'POST', headers: LINES_HEAD, body, duplex: 'half' }
+  const answer = await fetch(`${stand.url}/update`, init as RequestInit)
+  const receipts = (await answer.text())
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  t.match(receipts, [{ id: 'ü1', matched: 1 }, { matched: 1 }])
+  t.equal((await client.path('ä')).message, 'grüße 😀')
+  const raw = new Raw(stand)
+  const one =
+    'POST /update/a HTTP/1.1\r\nHost: localhost\r\nSapwood-Id: \u00fc\r\nContent-Length: 1\r\n\r\n1'
+  raw.write(Buffer.from(one + one, 'latin1'))
+  await raw.got('"duplicate":true')
+  const texts = Buffer.from(raw.text, 'latin1').toString('utf8')
+  t.equal([...texts.matchAll(/"id":"ü"/g)].length, 2)
+  raw.write('GET /events?path=a HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await raw.got('event: connected')
+  raw.socket.destroy()
+  const piped = new Raw(stand)
+  piped.write(Buffer.from(`${one}GET /events?path=a HTTP/1.1\r\nHost: localhost\r\n\r\n`, 'latin1'))
+  await piped.got('"matched"')
+  await piped.got('HTTP/1.1 ')
+  piped.socket.destroy()
+  t.equal((await call(stand, '/health/live')).status, 200)
+})
+
 test('errors: 405 with Allow, 404, all as problem documents with a code', async (t) => {
   const stand = await serve(t)
   for (const [method, target, status, code] of [

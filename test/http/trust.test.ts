@@ -358,6 +358,17 @@ test('trusted_proxies name the peer for limits and the list, never for trust', a
   )
   one.close()
   two.close()
+  for (const nonsense of [
+    'unknown',
+    '',
+    ',',
+    '10.1.1.1, unknown, 10.2.2.2',
+    '::ffff:10.1.2.3, 10.1.2.3',
+    '1.2.3.4:80',
+  ]) {
+    const odd = await call(stand, '/poll', { headers: { 'x-forwarded-for': nonsense } })
+    t.ok(odd.status === 200 || odd.status === 503, nonsense)
+  }
   const dev = await serve(t, { http: { trustedProxies: ['127.0.0.1'] } })
   t.equal((await put(dev, { 'x-forwarded-for': '127.0.0.1' })).status, 403)
   const metrics = await call(stand, '/metrics', { headers: { 'x-forwarded-for': '127.0.0.1' } })

@@ -353,6 +353,33 @@ test('kept control frames follow the hello, then what was missed, then live ones
   )
 })
 
+test('::connect with a position brings what was missed since, or a gap', async (t) => {
+  const stand = await serve(t)
+  const before = await publish(stand, 'b', 0)
+  for (const i of [1, 2]) await publish(stand, 'a', i)
+  const client = new WsClient(stand)
+  await client.hello()
+  await client.subscribe('b')
+  client.send({ path: '::connect', message: 'a', after: before.at })
+  await client.frames.count(2, ({ path }) => path === 'a')
+  await publish(stand, 'a', 3)
+  const got = await client.frames.count(3, ({ path }) => path === 'a')
+  t.same(
+    got.map(({ message, replay }) => [message, replay]),
+    [
+      [1, true],
+      [2, true],
+      [3, undefined],
+    ],
+  )
+  t.match((await client.path('::resumed')).message, { after: before.at, count: 2 })
+  client.send({ path: '::connect', message: 'c', after: '0123456789abcdef-1' })
+  t.match((await client.path('::gap')).message, { patterns: ['c'], reason: 'restart' })
+  client.send({ path: '::connect', message: 'd', after: 'nonsense' })
+  await client.frames.count(2, ({ path }) => path === '::gap')
+  t.equal((await publish(stand, 'd', 1)).matched, 1, 'it is subscribed all the same')
+})
+
 test('an empty resume without a cursor begins where the client confirmed', async (t) => {
   const stand = await serve(t, { hub: { heartbeat: { interval: 40, timeout: 2_000 } } })
   const first = new WsClient(stand)

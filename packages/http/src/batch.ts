@@ -9,6 +9,7 @@ import { isFault, mediaType, parseFrames } from '@sapwood/wire'
 import { textOf } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
+import { itemMessage } from './item.ts'
 import { publishLines } from './lines.ts'
 import { fault } from './problem.ts'
 import { refusal } from './refusal.ts'
@@ -54,7 +55,7 @@ function takeArray(call: Call, principal: Principal, body: Buffer | undefined): 
   if (open === 0) return call.json(200, '[]')
   for (const [index, frame] of frames.entries()) {
     const sender = new Sender(principal, (receipt) => done(index, receipt))
-    hub.update(sender, frame.path, frame.message)
+    hub.update(sender, frame.path, itemMessage(frame))
   }
 }
 

@@ -11,6 +11,7 @@ import { ERROR } from '@sapwood/hub'
 import { isFault, parseFrames } from '@sapwood/wire'
 import type { Call } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
+import { itemMessage } from './item.ts'
 import { fault } from './problem.ts'
 import { refusal } from './refusal.ts'
 
@@ -135,7 +136,7 @@ class Lines implements Component, Timed {
         continue
       }
       this.#open++
-      hub.update(this, frame.path, frame.message)
+      hub.update(this, frame.path, itemMessage(frame))
     }
   }
 

@@ -1,16 +1,18 @@
 /**
  * The questions that one client asks. A client that is not sure whether its question arrived sends it again with
  * the same `reply`; it is asked once, and an answer that was given is given again.
- * Invariant: one question per `reply`; at most `OPEN` unanswered and `KEPT` answered ones are held.
+ * Invariant: one question per `reply`; at most `OPEN` unanswered and `KEPT` answered ones are held, and of the
+ * answers, but for the last, no more than `KEPT_BYTES`.
  */
 import type { Message, Question } from '@sapwood/core'
-import { message as makeMessage } from '@sapwood/core'
+import { message as makeMessage, sizeOf } from '@sapwood/core'
 import { REPLY } from './control.ts'
 
 /** Unanswered questions of one client. */
 export const OPEN = 256
 /** Answers that are kept for a repeat. */
 const KEPT = 64
+const KEPT_BYTES = 1024 * 1024
 
 export interface AsksDeps {
   readonly ask: (question: Question, answered: (answer: Message) => void) => () => void
@@ -22,6 +24,7 @@ export class Asks {
   readonly #deps: AsksDeps
   readonly #open = new Map<string, () => void>()
   readonly #answered = new Map<string, Message>()
+  #bytes = 0
 
   constructor(deps: AsksDeps) {
     this.#deps = deps
@@ -58,9 +61,12 @@ export class Asks {
     const { code = 0, status } = meta
     const answer = makeMessage(body, type, { reply, code, ...(status !== undefined && { status }) })
     this.#answered.set(reply, answer)
-    for (const oldest of this.#answered.keys()) {
-      if (this.#answered.size <= KEPT) break
+    this.#bytes += sizeOf(body)
+    for (const [oldest, { body: old }] of this.#answered) {
+      const tooMany = this.#answered.size > KEPT || this.#bytes > KEPT_BYTES
+      if (!tooMany || oldest === reply) break
       this.#answered.delete(oldest)
+      this.#bytes -= sizeOf(old)
     }
     this.#deps.reply(REPLY, answer)
   }

@@ -21,6 +21,8 @@ export interface DirectoryDeps {
   readonly name: (component: Component, name: string) => () => void
   /** Sends an answer to an asker. */
   readonly reply: (path: string, answer: Message) => void
+  /** Somebody threw when it was asked. */
+  readonly onThrow: (thrown: unknown, component: Component, path: string) => void
   readonly wheel: Wheel
   /** Milliseconds that an absent client of a known name is waited for. */
   readonly wait: number
@@ -58,7 +60,7 @@ export class Directory {
     const name = path.slice(1, slash < 0 ? path.length : slash)
     const target = this.#pick(name)
     if (target !== undefined) {
-      target.update(sender, path, message)
+      this.#put(target, sender, path, message)
       return 1
     }
     if (message.meta.reply === undefined) return 0
@@ -137,6 +139,19 @@ export class Directory {
     for (const name of [session.name, session.id]) {
       const waiting = name === undefined ? undefined : this.#waiting.get(name)
       for (const { come } of [...(waiting ?? [])]) come()
+    }
+  }
+
+  #put(target: Component, sender: Component, path: string, message: Message): void {
+    try {
+      target.update(sender, path, message)
+    } catch (thrown) {
+      this.#deps.onThrow(thrown, target, path)
+      const { reply } = message.meta
+      const detail = 'the answering side failed; its log says how'
+      if (reply !== undefined) {
+        this.#deps.reply(reply, outcome(Code.threw, 500, 'HANDLER_FAILED', detail))
+      }
     }
   }
 

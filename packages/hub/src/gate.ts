@@ -44,6 +44,8 @@ export interface GateDeps {
   /** Where an answer to a refused question goes. */
   readonly reply: (path: string, answer: Message) => void
   readonly onRefused?: (principal: Principal, action: Action, path: string) => void
+  /** A grant was taken back: what somebody took because of it is to go with it. */
+  readonly onRevoked?: (grantee: Grantee) => void
 }
 
 export class Gate implements Component {
@@ -66,6 +68,16 @@ export class Gate implements Component {
       if (may.includes(action) && covers(path, pattern) && isMeant(who, principal)) return true
     }
     return false
+  }
+
+  /** May `component` follow everything that `pattern` matches, by its rights or by a grant? */
+  maySubscribe(component: Component, pattern: string): boolean {
+    const owner = inboxOwner(pattern)
+    if (owner !== undefined) return owner === component.id
+    return (
+      this.allows(component.principal, 'subscribe', pattern) ||
+      (isGrantee(component) && component.granted(pattern))
+    )
   }
 
   /** Could somebody who is not trusted publish anything at all? */
@@ -96,26 +108,26 @@ export class Gate implements Component {
         message,
       )
     }
-    if (named !== undefined && !own) this.#grant(path, named.id, named.pattern)
-    this.#next.update(sender, path, message)
+    const grantee = named === undefined || own ? undefined : this.#grantee(named.id)
+    if (named === undefined || grantee === undefined) this.#next.update(sender, path, message)
+    else if (path === CONNECT) {
+      grantee.grant(named.pattern)
+      this.#next.update(sender, path, message)
+    } else {
+      grantee.revoke(named.pattern)
+      this.#next.update(sender, path, message)
+      this.#deps.onRevoked?.(grantee)
+    }
   }
 
   #permits(sender: Component, path: string, pattern: string | undefined, own: boolean): boolean {
     if (!own) return this.allows(sender.principal, 'control', path)
-    if (path === DISCONNECT) return true
-    const owner = inboxOwner(pattern as string)
-    if (owner !== undefined) return owner === sender.id
-    return (
-      this.allows(sender.principal, 'subscribe', pattern as string) ||
-      (isGrantee(sender) && sender.granted(pattern as string))
-    )
+    return path === DISCONNECT || this.maySubscribe(sender, pattern as string)
   }
 
-  #grant(path: string, id: string, pattern: string): void {
+  #grantee(id: string): Grantee | undefined {
     const target = this.#deps.find(id)
-    if (target === undefined || !isGrantee(target)) return
-    if (path === CONNECT) target.grant(pattern)
-    else target.revoke(pattern)
+    return target !== undefined && isGrantee(target) ? target : undefined
   }
 
   #refuse(

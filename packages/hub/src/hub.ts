@@ -115,6 +115,7 @@ export class Hub implements UpstreamHost {
       named: (name) => this.controller.named(name),
       name: (component, name) => this.controller.name(component, name),
       reply,
+      onThrow,
       wheel: this.wheel,
       wait: all.ask.wait,
     })
@@ -132,6 +133,7 @@ export class Hub implements UpstreamHost {
       find,
       reply,
       onRefused: () => this.counters.refused++,
+      onRevoked: (grantee) => this.#review(grantee as Session),
     })
     this.controller.delegate(counter(this.counters))
     this.controller.delegate(this.gate)
@@ -247,26 +249,22 @@ export class Hub implements UpstreamHost {
   }
 
   resumed(session: Session): void {
-    for (const pattern of [...session.patterns.keys()]) {
-      if (this.#maySubscribe(session, pattern)) continue
-      const detail = `${session.principal.id} may not subscribe ${pattern} any more`
-      session.tell('::error', { code: 'NOT_ALLOWED', detail, pattern })
-      this.update(this.controller, DISCONNECT, connection(session.id, pattern))
-    }
-    if (session.name !== undefined && !this.mayAnswer(session.principal, session.name)) {
-      this.directory.release(session)
-    }
+    this.#review(session)
+    const { name } = session
+    if (name !== undefined && !this.claim(session, name)) this.directory.release(session)
   }
 
-  claim(session: Session, name: string): void {
+  /** Gives a session the name that its client asks for, or tells the client why not. */
+  claim(session: Session, name: string): boolean {
     const may = this.mayAnswer(session.principal, name)
     const detail = `${session.principal.id} may not answer as "${name.slice(0, 128)}"`
     const refused = may
       ? this.directory.claim(session, name)
       : { code: 'NOT_ALLOWED', detail, status: 403 }
-    if (refused === undefined) return
+    if (refused === undefined) return true
     this.counters.fault(refused.code)
     session.tell(ERROR, { ...refused, name })
+    return false
   }
 
   mayAnswer(principal: Principal, name: string): boolean {
@@ -298,8 +296,14 @@ export class Hub implements UpstreamHost {
     this.wheel.close()
   }
 
-  #maySubscribe(session: Session, pattern: string): boolean {
-    return this.gate.allows(session.principal, 'subscribe', pattern) || session.granted(pattern)
+  /** Takes from a session what it may not follow any more. */
+  #review(session: Session): void {
+    for (const pattern of [...session.patterns.keys()]) {
+      if (this.gate.maySubscribe(session, pattern)) continue
+      const detail = `${session.principal.id} may not subscribe ${pattern} any more`
+      session.tell(ERROR, { code: 'NOT_ALLOWED', detail, pattern })
+      this.update(this.controller, DISCONNECT, connection(session.id, pattern))
+    }
   }
 
   #trim(): void {

@@ -14,12 +14,15 @@ import type { Component, Message, Principal, Timed } from '@sapwood/core'
 import {
   bodyValue,
   CONNECTED,
+  Code,
   DISCONNECTED,
   isDirectPath,
   Mark,
   message as makeMessage,
   NO_ID,
+  outcome,
   RECEIPT,
+  sizeOf,
   TEXT_TYPE,
   Timer,
   textOf,
@@ -339,6 +342,8 @@ export class Session implements Component, Grantee, Flushable, Timed {
     if (this.#ended) return
     this.#follower.told()
     this.#outbox.add(update)
+    // unlike an update of the log it cannot be had again: first it gets the chance to leave
+    if (this.#outbox.exceeded) this.flush(this.#host.wheel.now())
     if (this.#outbox.exceeded) this.#overflow('catch-up')
     this.#host.outlet.note(this)
   }
@@ -440,8 +445,24 @@ export class Session implements Component, Grantee, Flushable, Timed {
     this.tell(DISCONNECTED, { pattern, at: this.watermark })
   }
 
+  /** Would a question of so many bytes take more than the outbox has room for? */
+  #isBusy(size: number): boolean {
+    const { outbox } = this.#host.settings
+    if (this.#outbox.bytes + size <= outbox) return false
+    this.flush(this.#host.wheel.now())
+    const room = this.#downstream?.room ?? 0
+    return this.#outbox.bytes + size > outbox && (!this.#outbox.empty || room <= 0)
+  }
+
   #question(path: string, message: Message): void {
     this.#host.counters.questions++
+    if (this.#isBusy(sizeOf(message.body))) {
+      const { reply } = message.meta
+      const detail = 'too much waits for this client already; ask again in a moment'
+      const busy = outcome(Code.absent, 503, 'CLIENT_BUSY', detail)
+      if (reply !== undefined) this.#host.update(this, reply, busy)
+      return
+    }
     this.#questions ??= new Questions({
       push: (update) => this.#push(update),
       update: (to, answer) => this.#host.update(this, to, answer),

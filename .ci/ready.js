@@ -11,7 +11,9 @@ const MARK = 'node_modules/.ready'
 const [major, minor] = process.versions.node.split('.').map(Number)
 
 if (major < 20 || (major === 20 && minor < 20)) {
-  console.error(`Sapwood needs Node 20.20 or newer, this is ${process.versions.node}. Install a newer one.`)
+  console.error(
+    `Sapwood needs Node 20.20 or newer, this is ${process.versions.node}. Install a newer one.`,
+  )
   process.exit(1)
 }
 
@@ -31,7 +33,10 @@ writeFileSync(MARK, ready.join('\n'))
 run('npm', ['run', '--silent', 'build'])
 
 function run(command, args) {
-  const { status } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], shell: false })
+  const { status } = spawnSync(command, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: false,
+  })
   if (status !== 0) {
     console.error(`"${command} ${args.join(' ')}" failed; its output above says why.`)
     process.exit(status ?? 1)

@@ -144,11 +144,11 @@ export class Reader {
   async #shows(block: CodeBlock, before: { block: CodeBlock; ended?: Ended } | undefined) {
     const [name = before?.block.words[1]] = block.words
     const terminal = name === undefined ? undefined : this.#open.get(name)
-    const shown = block.text.replaceAll('\n\n', '\n').trimEnd()
+    const shown = shownBy(block)
     if (terminal !== undefined) {
       for (const line of shown.split('\n')) await this.#line(block, terminal, line)
     } else if (before?.ended !== undefined) {
-      const found = before.ended.stdout.trimEnd()
+      const found = onOneLine(before.ended.stdout, block.language)
       this.#t.ok(this.#likeness.agrees(shown, found), `${placeOf(block)}: ${found}`)
     } else if (block.language === 'json') JSON.parse(block.text)
   }
@@ -168,12 +168,21 @@ export class Reader {
   }
 
   #settings(block: CodeBlock): void {
+    const file = `${this.#t.testdir({ 'sapwood.toml': block.text })}/sapwood.toml`
     const binary = `${TOP}packages/cli/bin/sapwood.js`
-    const { status, stderr } = spawnSync(
-      process.execPath,
-      [binary, 'config', 'check', '/dev/stdin'],
-      { input: block.text, encoding: 'utf8', env: {} },
-    )
+    const { status, stderr } = spawnSync(process.execPath, [binary, 'config', 'check', file], {
+      encoding: 'utf8',
+      env: {},
+    })
     this.#t.equal(status, 0, `${placeOf(block)}: ${stderr}`)
   }
+}
+
+/** What a block shows; JSON is spaced on a page so that people can read it. */
+function shownBy({ text, language }: CodeBlock): string {
+  return language === 'json' ? onOneLine(text, language) : text.replaceAll('\n\n', '\n').trimEnd()
+}
+
+function onOneLine(text: string, language: string): string {
+  return language === 'json' ? JSON.stringify(JSON.parse(text)) : text.trimEnd()
 }

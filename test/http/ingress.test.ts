@@ -208,6 +208,42 @@ test('Sapwood-Key, -Origin and -Exclude: own copy marked or withheld, also in a 
   )
 })
 
+test('an empty Sapwood-Id is none; a header that is longer than its field may be is a 400', async (t) => {
+  const stand = await serve(t)
+  for (const name of ['Sapwood-Id', 'Sapwood-Key', 'Sapwood-Origin']) {
+    t.equal((await publish(stand, 'a', 1, { [name]: '' })).duplicate, undefined)
+    t.equal(
+      (await publish(stand, 'a', 1, { [name]: '' })).duplicate,
+      undefined,
+      'and repeats nothing',
+    )
+    await publish(stand, 'a', 1, { [name]: 'x'.repeat(512) })
+    const long = await call(stand, '/update/a', { body: '1', headers: { [name]: 'x'.repeat(513) } })
+    t.equal(long.status, 400)
+    t.match(long.json, { code: 'HEADER_INVALID', detail: new RegExp(name, 'i') })
+  }
+})
+
+test('a target in absolute form is one too (RFC 9112, 3.2.2), under the name that it says', async (t) => {
+  const stand = await serve(t)
+  for (const [target, status] of [
+    ['http://localhost/update/a', 200],
+    [`http://127.0.0.1:${stand.port}/update/a/b?x`, 200],
+    ['http://evil.example/update/a', 421],
+    ['http://localhost', 405],
+    ['http://localhost?x', 405],
+    ['http://localhost/client/hub/time', 404],
+    ['ftp://localhost/update/a', 404],
+    ['*', 405],
+  ] as const) {
+    const headers = { host: 'localhost' }
+    const answer = await call(stand, target, { method: 'POST', body: '1', headers })
+    t.equal(answer.status, status, target)
+  }
+  const cat = await call(stand, 'http://localhost/client/hub/cat//a/b')
+  t.equal(cat.json.result_from_server, 'ab')
+})
+
 test('DB-15: a batch is checked whole, then applied in order, receipts in order', async (t) => {
   const stand = await serve(t)
   const client = await subscriber(stand, '**')

@@ -2,7 +2,7 @@
 import { FakeClock } from '@sapwood/testkit'
 import { test } from 'tap'
 import type { Polled } from './clients.ts'
-import { PollClient, poll, Upstream } from './clients.ts'
+import { anyClient, PollClient, poll, Upstream } from './clients.ts'
 import type { Stand } from './support.ts'
 import {
   call,
@@ -269,6 +269,31 @@ test('more than fits into one answer comes in several, in order', async (t) => {
     got,
     Array.from({ length: 400 }, (_, i) => i),
   )
+})
+
+test('a first poll with a position brings what was missed at once', async (t) => {
+  const stand = await serve(t, { http: { poll: AT_ONCE } })
+  const before = await publish(stand, 'a', 0)
+  for (const i of [1, 2]) await publish(stand, 'a', i)
+  const first = await poll(stand, `/poll?path=a&after=${before.at}`)
+  t.same(plain(first), [1, 2])
+  t.ok(first.updates.filter(({ path }) => path === 'a').every(({ replay }) => replay === true))
+})
+
+test('a client that polls, or reads a stream, can say its name and be asked by it', async (t) => {
+  const stand = await serve(t, { http: { poll: AT_ONCE } })
+  for (const kind of ['sse', 'poll'] as const) {
+    const client = await anyClient(stand, kind)
+    await client.send({ path: '::hello', message: { version: 1, name: kind } })
+    const asked = call(stand, `/client/${kind}/x`)
+    const question = await client.frames.find(({ path }) => path === `@${kind}/x`)
+    await client.send({ path: '::reply', reply: question.reply, message: kind })
+    t.equal((await asked).json, kind)
+    await client.send({ path: '::hello', message: { version: 1, name: 'hub' } })
+    const error = await client.frames.find(({ path }) => path === '::error')
+    t.match(error.message.code, /^NAME_/)
+    client.cut()
+  }
 })
 
 test('upstream and polls make a whole client, scenario 13', async (t) => {

@@ -103,6 +103,23 @@ test('frames behind a pending hello wait their turn', async (t) => {
   t.equal([...stand.hub.sessions][0]?.principal.id, 'user:slow')
 })
 
+test('what waits for a hello is bounded', async (t) => {
+  const checker = { check: () => undefined }
+  const stand = await serve(t, {
+    http: { dev: false, checkers: [checker], limits: { body: 10_000 } },
+  })
+  for (const [count, size] of [
+    [2_000, 1],
+    [20, 1_000],
+  ] as const) {
+    const client = await new WsClient(stand).opened()
+    client.send({ path: '::hello', message: { version: 1, token: 'x' } })
+    for (let i = 0; i < count; i++) client.send({ path: 'a', message: 'x'.repeat(size) })
+    await client.frames.ended()
+    t.same([client.code, client.reason], [1008, 'LIMIT_WAITING'])
+  }
+})
+
 test('who leaves while a checker still thinks leaves nothing behind', async (t) => {
   const decide: (() => void)[] = []
   const checker = {

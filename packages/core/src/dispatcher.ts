@@ -189,8 +189,8 @@ export class Dispatcher implements Component {
     const id = message.meta.id ?? this.#deps.nextId?.() ?? ''
     const at = message instanceof Update ? message.at : (this.#deps.position?.() ?? '')
     const receipt = new Receipt(id, at, reached)
-    if (message.meta.id !== undefined) this.#deps.onReceipt?.(sender, receipt)
     this.#tell(sender, RECEIPT, receipt)
+    if (message.meta.id !== undefined) this.#deps.onReceipt?.(sender, receipt)
   }
 
   #tell(component: Component, path: string, message: Message): void {

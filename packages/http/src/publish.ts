@@ -6,11 +6,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Component, Fault, Message, Meta, Principal } from '@sapwood/core'
 import { ANYONE, bodyValue, NO_ID, NO_META, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
+import { FRAME_LIMITS } from '@sapwood/wire'
 import type { BodyTaker } from './body.ts'
 import { readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
+import { fault } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
 import { decodePath } from './target.ts'
 import type { Identifying } from './trust.ts'
@@ -50,7 +52,9 @@ class Publication implements Component, BodyTaker, Identifying {
     const call = this.#call
     const path = decodePath(call.path.slice(8), call.context.hub.settings.path)
     if (typeof path !== 'string') return call.problem(path)
-    const message = readBody(body, call.head['content-type'], metaOf(call.head))
+    const meta = metaOf(call.head)
+    if ('code' in meta) return call.problem(meta as Fault)
+    const message = readBody(body, call.head['content-type'], meta)
     if ('code' in message) return call.problem(message)
     call.context.hub.update(this, path, message)
   }
@@ -66,14 +70,19 @@ class Publication implements Component, BodyTaker, Identifying {
   }
 }
 
-/** What the headers say about a message. */
-export function metaOf(head: RequestHead): Meta {
-  const id = head['sapwood-id']
-  const key = head['sapwood-key']
-  const origin = head['sapwood-origin']
+/** What the headers say about a message: as much as the fields of a frame can, and an empty one says nothing. */
+function metaOf(head: RequestHead): Meta | Fault {
+  const id = head['sapwood-id'] || undefined
+  const key = head['sapwood-key'] || undefined
+  const origin = head['sapwood-origin'] || undefined
   const trace = head.traceparent
   if (id === undefined && key === undefined && origin === undefined && trace === undefined) {
     return NO_META
+  }
+  for (const name of WORDS) {
+    if ((head[name]?.length ?? 0) > FRAME_LIMITS.word) {
+      return fault('HEADER_INVALID', `${name} has at most ${FRAME_LIMITS.word} bytes`)
+    }
   }
   return {
     ...(id !== undefined && { id }),
@@ -83,3 +92,5 @@ export function metaOf(head: RequestHead): Meta {
     ...(trace !== undefined && { trace }),
   }
 }
+
+const WORDS = ['sapwood-id', 'sapwood-key', 'sapwood-origin'] as const

@@ -19,6 +19,7 @@ import { isLoopbackName } from './origins.ts'
 import { fault, rawProblem } from './problem.ts'
 import type { Stage } from './rehearse.ts'
 import { rehearse } from './rehearse.ts'
+import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
 import { route } from './routes.ts'
 import type { HttpOptions } from './settings.ts'
@@ -128,6 +129,7 @@ function makeServer(context: HttpContext, assets: Assets): Server {
     },
     (request, response) => {
       const head = readHead(request)
+      if (request.url?.charCodeAt(0) !== SLASH) readAbsolute(request, head)
       const call = new Call(context, request, response, head)
       const misdirected = context.trust.hostRefusal(head, request.httpVersionMinor)
       if (misdirected !== undefined) call.problem(misdirected)
@@ -153,6 +155,17 @@ function makeServer(context: HttpContext, assets: Assets): Server {
     else socket.destroy()
   })
   return server
+}
+
+const SLASH = 47
+
+/** A target with scheme and name, as proxies send it, says the name instead of the `Host` header. */
+function readAbsolute(request: IncomingMessage, head: RequestHead): void {
+  const match = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? '')
+  if (match === null) return
+  head.host = match[1]
+  const rest = match[2] as string
+  request.url = rest.startsWith('/') ? rest : `/${rest}`
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

@@ -12,7 +12,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Fault, Principal, Timed } from '@sapwood/core'
-import { bodyValue, jsonMessage, Timer, Update } from '@sapwood/core'
+import { bodyValue, jsonMessage, sizeOf, Timer, Update } from '@sapwood/core'
 import type { AttachOptions, Downstream, Farewell, Session } from '@sapwood/hub'
 import { ERROR, HELLO, SOCKET_LIMIT, VERSION } from '@sapwood/hub'
 import type { Frame, WebSocketHandler } from '@sapwood/wire'
@@ -48,7 +48,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
   readonly #decoder: WebSocketDecoder
   #principal: Principal
   #session: Session | undefined
-  #waiting: Frame[] | undefined
+  #waiting: Waiting | undefined
   /** Until the hello: who says nothing holds a socket and no session, which no limit would count. */
   #silence: Timer | undefined
   #rotated = false
@@ -168,13 +168,18 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
       this.#context.hub.receive(session, frame.path, frame.message)
     } else if (this.#closing) return
     else if (this.#waiting !== undefined) {
-      if (this.#waiting.length < WAITING) this.#waiting.push(frame)
+      if (this.#hasRoom(this.#waiting, frame)) this.#waiting.frames.push(frame)
       else this.#close(1008, 'LIMIT_WAITING')
     } else if (frame.path === HELLO) this.#greet(readHello(frame.message))
     else {
       this.#greet({})
       this.#take(frame)
     }
+  }
+
+  #hasRoom(waiting: Waiting, { message }: Frame): boolean {
+    waiting.size += sizeOf(message.body)
+    return waiting.frames.length < WAITING && waiting.size <= this.#context.settings.limits.body
   }
 
   #heard(): void {
@@ -186,7 +191,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
     this.#heard()
     if ('code' in hello) return this.#refuse(hello)
     if (hello.token === undefined) return this.#open(hello)
-    this.#waiting = []
+    this.#waiting = { frames: [], size: 0 }
     this.#context.trust.login(hello.token, {
       identified: (problem, principal) => {
         if (this.#closing || this.#socket.destroyed) return
@@ -199,7 +204,8 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
 
   #open(hello: Hello): void {
     const { hub } = this.#context
-    const known = hello.resume === undefined ? undefined : hub.sessions.find(hello.resume)
+    const { resume = '' } = hello
+    const known = hub.sessions.find(resume)
     const full = known === undefined ? hub.sessions.full(this.#address) : undefined
     if (full !== undefined || hub.draining) {
       hub.counters.fault(full?.code ?? 'DRAINING')
@@ -211,14 +217,14 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
     const session = known ?? hub.open({ principal, address: this.#address })
     this.#session = session
     if (known !== undefined) {
-      hub.sessions.rotate(known)
+      hub.sessions.rotate(known, resume)
       this.#rotated = true
     }
     session.attach(this, attachment(hello, principal, known !== undefined))
     if (hello.name !== undefined) hub.claim(session, hello.name)
     const waiting = this.#waiting
     this.#waiting = undefined
-    for (const frame of waiting ?? []) this.#take(frame)
+    for (const frame of waiting?.frames ?? []) this.#take(frame)
   }
 
   /** A mistake of the client: it is told, and nobody else notices. */
@@ -248,6 +254,12 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
     this.#socket.write(closeFrame(code, reason))
     this.#context.hub.wheel.after(CLOSING, () => this.#socket.destroy())
   }
+}
+
+/** Frames behind a hello that is not answered yet. */
+interface Waiting {
+  readonly frames: Frame[]
+  size: number
 }
 
 /** Bytes that a frame may have beyond the body of its update. */

@@ -150,7 +150,7 @@ export class Directory {
       const { reply } = message.meta
       const detail = 'the answering side failed; its log says how'
       if (reply !== undefined) {
-        this.#deps.reply(reply, outcome(Code.threw, 500, 'HANDLER_FAILED', detail))
+        this.#deps.reply(reply, outcome(Code.threw, 500, 'COMPONENT_THREW', detail))
       }
     }
   }

@@ -5,7 +5,8 @@
  * Invariant: nothing is dispatched that the engine has not taken.
  */
 import type { Component, Message, Principal, Wheel } from '@sapwood/core'
-import { isPlainPath, jsonMessage, NO_ID, RECEIPT, Receipt, SYSTEM } from '@sapwood/core'
+import { ANYONE, isPlainPath, jsonMessage, NO_ID, RECEIPT, Receipt, SYSTEM } from '@sapwood/core'
+import { ERROR } from './control.ts'
 import type { Engine } from './engine.ts'
 
 export interface HistoryOptions {
@@ -13,6 +14,8 @@ export interface HistoryOptions {
   readonly age: number
   /** Ids remembered at most; the oldest are forgotten first. */
   readonly count: number
+  /** Called for every repeat. */
+  readonly onDuplicate?: () => void
 }
 
 interface Seen {
@@ -39,9 +42,11 @@ export class History implements Component {
     this.#options = options
     engine.open({
       deliver: (sender, update) => next.update(sender, update.path, update),
-      refused: (sender, message, fault) => {
-        if (message.meta.id !== undefined) this.#seen.delete(keyOf(sender, message.meta.id))
-        sender.update(this, '::error', jsonMessage(fault))
+      refused: (sender, { meta }, fault) => {
+        const waiting = meta.id === undefined ? undefined : this.#forgetOne(keyOf(sender, meta.id))
+        for (const refused of [sender, ...(waiting ?? [])]) {
+          refused.update(this, ERROR, jsonMessage(fault))
+        }
       },
     })
   }
@@ -66,6 +71,7 @@ export class History implements Component {
     const seen = this.#seen.get(key)
     const now = this.#wheel.now()
     if (seen !== undefined && now - seen.time <= this.#options.age) {
+      this.#options.onDuplicate?.()
       if (seen.receipt === undefined) seen.waiting.push(sender)
       else this.#repeat(sender, seen.receipt)
       return false
@@ -80,6 +86,13 @@ export class History implements Component {
     sender.update(this, RECEIPT, new Receipt(first.id, first.at, first.matched, true))
   }
 
+  /** Lets go of an id that was not taken after all. Returns who waits for its receipt. */
+  #forgetOne(key: string): readonly Component[] | undefined {
+    const seen = this.#seen.get(key)
+    this.#seen.delete(key)
+    return seen?.waiting
+  }
+
   #forget(now: number): void {
     for (const [key, seen] of this.#seen) {
       if (this.#seen.size <= this.#options.count && now - seen.time <= this.#options.age) break
@@ -88,7 +101,7 @@ export class History implements Component {
   }
 }
 
-/** Ids belong to their publisher: one cannot use up another's. */
-function keyOf(sender: Component, id: string): string {
-  return `${sender.principal.id}\n${id}`
+/** Ids belong to their publisher: one cannot use up another's. Of sessions of whom nothing is known, each is one. */
+function keyOf({ principal, id: session }: Component, id: string): string {
+  return principal === ANYONE ? `\n${session}\n${id}` : `${principal.id}\n${id}`
 }

@@ -128,7 +128,10 @@ export class Hub implements UpstreamHost {
       onIgnored: () => this.counters.ignored++,
       onReceipt: (sender, receipt) => history.remember(sender, receipt),
     })
-    const history = new History(this.engine, this.dispatcher, this.wheel, all.history)
+    const history = new History(this.engine, this.dispatcher, this.wheel, {
+      ...all.history,
+      onDuplicate: () => this.counters.duplicates++,
+    })
     this.gate = new Gate(history, rulesOf(options), {
       find,
       reply,

@@ -152,8 +152,12 @@ export class Session implements Component, Grantee, Flushable, Timed {
     else if (path !== RECEIPT) this.#push(new Update(path, message, 0, this.watermark))
   }
 
-  /** Gives this session a transport. The one that it had is told `replaced`. */
+  /** Gives this session a transport. The one that it had is told `replaced`; a session that has ended takes none. */
   attach(downstream: Downstream, options: AttachOptions = {}): void {
+    if (this.#ended) {
+      downstream.close({ reason: 'closed' })
+      return
+    }
     if (options.principal !== undefined) this.principal = options.principal
     const kept = this.#leave({ reason: 'replaced' })
     this.#downstream = downstream
@@ -300,16 +304,16 @@ export class Session implements Component, Grantee, Flushable, Timed {
       this.#probed = 0
     }
     const idle = now - this.#lastSent
+    const unheard = now - this.#lastSeen
     const full = downstream.room <= 0
-    if (idle < interval && !full) {
-      this.#host.wheel.set(this.#timer, interval - idle)
-      return
-    }
-    if (!full && downstream.pings) this.#push(control(PING, {}, this.watermark))
-    if (downstream.probe() || full) {
+    if (idle >= interval && !full && downstream.pings) this.#push(control(PING, {}, this.watermark))
+    if ((full || unheard >= interval) && (downstream.probe() || full)) {
       this.#probed = now
       this.#host.wheel.set(this.#timer, timeout)
-    } else this.#host.wheel.set(this.#timer, interval)
+    } else {
+      const since = Math.max(idle < interval ? idle : 0, unheard < interval ? unheard : 0)
+      this.#host.wheel.set(this.#timer, interval - since)
+    }
   }
 
   control(path: string, message: unknown, at: string): void {

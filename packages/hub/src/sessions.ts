@@ -65,10 +65,17 @@ export class Sessions {
     if (this.#limits.sessionsPerAddress > 0) this.#count(session.address, -1)
   }
 
-  /** Gives a session a new secret. The one before works until `forgetFormer`. */
-  rotate(session: Session): void {
-    this.forgetFormer(session)
-    this.#former.set(session, session.secret)
+  /**
+   * Gives a session a new secret. The one that its client came with works until `forgetFormer`: should the client
+   * never hear of the new one, it comes with that again.
+   * @param presented the secret that the client came with.
+   */
+  rotate(session: Session, presented: string): void {
+    const former = this.#former.get(session)
+    for (const secret of [former, session.secret]) {
+      if (secret !== undefined && secret !== presented) this.#bySecret.delete(secret)
+    }
+    this.#former.set(session, presented)
     session.secret = this.#secret()
     this.#bySecret.set(session.secret, session)
   }

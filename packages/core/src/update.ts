@@ -55,7 +55,8 @@ export class Update implements Message {
 
   /** Its form under a codec, made at the first call and kept until `forget`. */
   encoded<T>(codec: Codec<T>): T {
-    this.#encodings ??= []
+    // as long as there are slots: one that grows would begin with room for twenty
+    this.#encodings ??= [undefined, undefined, undefined, undefined]
     const kept = this.#encodings[codec.slot] as T | undefined
     if (kept !== undefined) return kept
     const made = codec.encode(this)

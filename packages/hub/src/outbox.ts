@@ -6,11 +6,14 @@
 import type { Update } from '@sapwood/core'
 import type { Budget } from './budget.ts'
 
+/** Shared by all that are empty, and never written to. */
+const EMPTY: (Update | undefined)[] = []
+
 export class Outbox {
   readonly #budget: Budget
   readonly #limit: number
   /** Undefined where a conflated entry stood. */
-  #queue: (Update | undefined)[] = []
+  #queue: (Update | undefined)[] = EMPTY
   #holes = 0
   #bytes = 0
   #keys: Map<string, number> | undefined
@@ -39,7 +42,9 @@ export class Outbox {
   }
 
   add(update: Update): void {
-    this.#queue.push(update)
+    // most sessions get one update a turn: an array that grows by itself would begin with room for seventeen
+    if (this.#queue.length === 0) this.#queue = [update]
+    else this.#queue.push(update)
     this.#bytes += update.size
     this.#budget.take(update)
   }
@@ -49,7 +54,8 @@ export class Outbox {
     const rest = this.#all()
     this.#reset()
     for (const update of updates) this.add(update)
-    this.#queue.push(...rest)
+    if (this.#queue.length === 0) this.#queue = rest
+    else this.#queue.push(...rest)
     for (const update of rest) this.#bytes += update.size
   }
 
@@ -134,7 +140,7 @@ export class Outbox {
   }
 
   #reset(): void {
-    this.#queue = []
+    this.#queue = EMPTY
     this.#holes = 0
     this.#bytes = 0
     this.#keys = undefined

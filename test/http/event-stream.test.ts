@@ -152,6 +152,32 @@ test('resume by position: Last-Event-ID and after= bring what was missed, once a
   }
 })
 
+test('whichever event of a view was the last to arrive, its id brings the rest and nothing twice', async (t) => {
+  const stand = await serve(t)
+  const { at: start } = await publish(stand, 'b', 'before')
+  for (let i = 0; i < 4; i++) await publish(stand, i % 2 ? 'a/1' : 'b', i)
+  const view = async (after: string) => {
+    const stream = await StreamClient.open(stand, '/events?path=a/*&path=b', {
+      'Last-Event-ID': after,
+    })
+    const { at } = await publish(stand, 'b', 'end')
+    await stream.events.find(({ id }) => id === at)
+    stream.close()
+    return stream.events.all.map(({ id, data, type }) => ({ id: id ?? '', type, data }))
+  }
+  const messages = (events: readonly { type: string; data: string }[]): unknown[] =>
+    events
+      .filter(({ type }) => type === 'message')
+      .map(({ data }) => JSON.parse(data).message)
+      .filter((message) => message !== 'end')
+  const first = await view(start)
+  t.same(messages(first), [0, 1, 2, 3])
+  for (const [place, { id }] of first.entries()) {
+    const seen = messages(first.slice(0, place + 1))
+    t.same([...seen, ...messages(await view(id))], [0, 1, 2, 3], `cut behind ${first[place]?.type}`)
+  }
+})
+
 test('an EventSource comes back by itself: nothing lost, nothing twice', async (t) => {
   const stand = await serve(t)
   const page = new Page(stand, '/events?path=a')

@@ -42,11 +42,16 @@ function follow(call: Call, kind: 'sse' | 'stream'): void {
     if ('code' in opened) return call.problem(opened)
     const downstream = new EventStream(kind, call.response, socket, encoder)
     downstream.open(opened, call.cors)
-    const resumed = known !== undefined
-    const cursor = wanted.after === undefined ? {} : { after: wanted.after }
-    opened.attach(downstream, resumed ? { resumed, principal, ...cursor } : {})
+    if (known !== undefined) {
+      const cursor = wanted.after === undefined ? {} : { after: wanted.after }
+      opened.attach(downstream, { resumed: true, principal, ...cursor })
+      subscribeAll(hub, opened, { ...wanted, after: undefined })
+    } else {
+      // first what it follows: its hello must not tell a position beyond what it is owed
+      subscribeAll(hub, opened, wanted)
+      opened.attach(downstream)
+    }
     downstream.from(startOf(wanted, opened))
-    subscribeAll(hub, opened, resumed ? { ...wanted, after: undefined } : wanted)
   })
 }
 

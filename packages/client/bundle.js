@@ -1,7 +1,10 @@
 /** Bundles the browser SDK as one ES module, `dist/sapwood.js`. Run by `npm run build`, after the compiler. */
+import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 // biome-ignore lint/correctness/noUndeclaredDependencies: a tool of the workspace, not of the package
 import { build } from 'esbuild'
+// biome-ignore lint/correctness/noUndeclaredDependencies: a tool of the workspace, not of the package
+import { minify } from 'terser'
 
 const here = (file) => fileURLToPath(new URL(file, import.meta.url))
 
@@ -29,3 +32,13 @@ await build({
   logLevel: 'warning',
   plugins: [leaveOutUnused],
 })
+
+// esbuild minifies one expression at a time; looking across them saves another four hundred bytes of what pages load
+const bundle = here('dist/sapwood.js')
+const { code } = await minify(await readFile(bundle, 'utf8'), {
+  module: true,
+  ecma: 2020,
+  // functions of ours that are no methods have no `this`
+  compress: { passes: 3, unsafe_arrows: true },
+})
+await writeFile(bundle, code)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Component, DispatcherDeps, Message } from '@sapwood/core'
+import type { Component, Message, RouterDeps } from '@sapwood/core'
 import {
   CONNECT,
   CONNECTED,
@@ -7,12 +7,12 @@ import {
   connection,
   DISCONNECT,
   DISCONNECTED,
-  Dispatcher,
   GONE,
   jsonMessage,
   message,
   parseConnection,
   RECEIPT,
+  Router,
   SYSTEM,
   TEXT_TYPE,
   Update,
@@ -22,23 +22,31 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { anyPath, anyPattern, matchesPlainly } from './arbitraries.ts'
 
-function setUp(deps: Partial<DispatcherDeps> = {}) {
+function setUp(deps: Partial<RouterDeps> = {}) {
   const components = new Map<string, Component>()
   const thrown: [thrown: unknown, receiver: Component, path: string][] = []
   const ignored: [path: string, text: string][] = []
-  const dispatcher = new Dispatcher({
+  const router = new Router({
     find: (id) => components.get(id),
     onThrow: (...told) => thrown.push(told),
     onIgnored: (...told) => ignored.push(told),
     ...deps,
   })
-  dispatcher.id = 'dispatcher'
+  router.id = 'dispatcher'
   const add = (id: string): RecordingComponent => {
     const component = new RecordingComponent(id)
     components.set(id, component)
     return component
   }
-  return { dispatcher, components, thrown, ignored, add, publisher: add('publisher') }
+  return {
+    router,
+    dispatcher: router.dispatcher,
+    components,
+    thrown,
+    ignored,
+    add,
+    publisher: add('publisher'),
+  }
 }
 
 /** A component that does something at each update. */
@@ -53,28 +61,28 @@ function updatesOf(component: RecordingComponent): string[] {
 }
 
 test('DB-06: an update reaches who is subscribed to its path, from its sender', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, dispatcher, add, publisher } = setUp()
   const [one, two] = [add('one'), add('two')]
   t.ok(dispatcher.subscribe(one, 'orders/42'))
   t.notOk(dispatcher.subscribe(one, 'orders/42'))
   dispatcher.subscribe(two, 'orders/7')
   const said = jsonMessage({ state: 'paid' })
-  dispatcher.update(publisher, 'orders/42', said)
+  router.update(publisher, 'orders/42', said)
   t.equal(one.received.length, 1)
   t.equal(one.received[0]?.sender, publisher)
   t.equal(one.received[0]?.message, said)
   t.same(two.received, [])
   t.ok(dispatcher.unsubscribe(one, 'orders/42'))
   t.notOk(dispatcher.unsubscribe(one, 'orders/42'))
-  dispatcher.update(publisher, 'orders/42', said)
+  router.update(publisher, 'orders/42', said)
   t.equal(one.received.length, 1)
 })
 
 test('a component gets an update once however many of its patterns match', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, dispatcher, add, publisher } = setUp()
   const one = add('one')
   for (const pattern of ['a/b', 'a/*', 'a/**', '*/b', '**']) dispatcher.subscribe(one, pattern)
-  dispatcher.update(publisher, 'a/b', jsonMessage(1))
+  router.update(publisher, 'a/b', jsonMessage(1))
   t.same(one.paths, ['a/b'])
   t.same(publisher.values(RECEIPT), [{ id: '', at: '', matched: 1 }])
 })
@@ -95,26 +103,26 @@ test('size and patternsOf say what is held', async (t) => {
 })
 
 test('DB-07: `::connect` subscribes and is confirmed; again it is confirmed again', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, dispatcher, add, publisher } = setUp()
   const one = add('one')
-  dispatcher.update(publisher, CONNECT, connection('one', 'a/*'))
-  dispatcher.update(publisher, CONNECT, message('one->a/*', TEXT_TYPE))
+  router.update(publisher, CONNECT, connection('one', 'a/*'))
+  router.update(publisher, CONNECT, message('one->a/*', TEXT_TYPE))
   t.same(one.lines, [`${CONNECTED} a/*`, `${CONNECTED} a/*`])
-  t.equal(one.received[0]?.sender, dispatcher)
+  t.equal(one.received[0]?.sender, router)
   t.same([...(dispatcher.patternsOf('one') ?? [])], ['a/*'])
-  dispatcher.update(publisher, 'a/b', jsonMessage(1))
+  router.update(publisher, 'a/b', jsonMessage(1))
   t.same(updatesOf(one), ['a/b'])
 })
 
 test('DB-07: the confirmation carries the position that was asked for', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, add, publisher } = setUp()
   const one = add('one')
-  dispatcher.update(publisher, CONNECT, connection('one', 'a', '0123456789abcdef-7'))
+  router.update(publisher, CONNECT, connection('one', 'a', '0123456789abcdef-7'))
   t.equal(one.received[0]?.message.meta.after, '0123456789abcdef-7')
 })
 
 test('DB-07, DB-08: what names nobody or no pattern is ignored and counted', async (t) => {
-  const { dispatcher, add, publisher, ignored } = setUp()
+  const { router, dispatcher, add, publisher, ignored } = setUp()
   const one = add('one')
   const texts = [
     'one',
@@ -128,9 +136,9 @@ test('DB-07, DB-08: what names nobody or no pattern is ignored and counted', asy
     '{"a":1}',
   ]
   for (const path of [CONNECT, DISCONNECT]) {
-    for (const text of texts) dispatcher.update(publisher, path, message(text, TEXT_TYPE))
-    dispatcher.update(publisher, path, jsonMessage({ id: 'one' }))
-    dispatcher.update(publisher, path, message(Uint8Array.of(1)))
+    for (const text of texts) router.update(publisher, path, message(text, TEXT_TYPE))
+    router.update(publisher, path, jsonMessage({ id: 'one' }))
+    router.update(publisher, path, message(Uint8Array.of(1)))
   }
   t.equal(ignored.length, 2 * (texts.length + 2))
   t.same(one.received, [])
@@ -139,14 +147,14 @@ test('DB-07, DB-08: what names nobody or no pattern is ignored and counted', asy
 })
 
 test('DB-08: `::disconnect` unsubscribes, is confirmed once, and nothing comes any more', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, dispatcher, add, publisher } = setUp()
   const one = add('one')
   dispatcher.subscribe(one, 'a/*')
-  dispatcher.update(publisher, DISCONNECT, connection('one', 'a/b'))
+  router.update(publisher, DISCONNECT, connection('one', 'a/b'))
   t.same(one.take(), [], 'another pattern than the one it holds')
-  dispatcher.update(publisher, DISCONNECT, connection('one', 'a/*'))
-  dispatcher.update(publisher, DISCONNECT, connection('one', 'a/*'))
-  dispatcher.update(publisher, 'a/b', jsonMessage(1))
+  router.update(publisher, DISCONNECT, connection('one', 'a/*'))
+  router.update(publisher, DISCONNECT, connection('one', 'a/*'))
+  router.update(publisher, 'a/b', jsonMessage(1))
   t.same(one.lines, [`${DISCONNECTED} a/*`])
   t.same(
     publisher.values(RECEIPT).map((receipt) => (receipt as { matched: number }).matched),
@@ -155,27 +163,27 @@ test('DB-08: `::disconnect` unsubscribes, is confirmed once, and nothing comes a
 })
 
 test('DB-09, W1: `::gone` drops everything of an id that the registry has forgotten', async (t) => {
-  const { dispatcher, components, add, publisher } = setUp()
+  const { router, dispatcher, components, add, publisher } = setUp()
   const [one, two] = [add('one'), add('two')]
   for (const pattern of ['a', 'a/*', '**']) dispatcher.subscribe(one, pattern)
   dispatcher.subscribe(two, 'a')
   components.delete('one')
-  dispatcher.update(publisher, GONE, jsonMessage('one'))
+  router.update(publisher, GONE, jsonMessage('one'))
   t.equal(dispatcher.size, 1)
   t.equal(dispatcher.patternsOf('one'), undefined)
   one.take()
-  dispatcher.update(publisher, 'a', jsonMessage(1))
-  dispatcher.update(publisher, 'a/b', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a/b', jsonMessage(1))
   t.same(one.received, [])
   t.same(updatesOf(two), ['a'])
   const again = add('one')
   dispatcher.subscribe(again, 'c')
-  dispatcher.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(1))
   t.same(again.received, [], 'a new component of that id has only what it subscribed to')
 })
 
 test('DB-10: observers see control updates after they took effect', async (t) => {
-  const { dispatcher, components, add, publisher } = setUp()
+  const { router, dispatcher, components, add, publisher } = setUp()
   add('one')
   const seen: [path: string, held: string[]][] = []
   const observer = doing('observer', (path) => {
@@ -183,10 +191,10 @@ test('DB-10: observers see control updates after they took effect', async (t) =>
   })
   components.set('observer', observer)
   for (const path of [CONNECT, DISCONNECT, GONE]) dispatcher.subscribe(observer, path)
-  dispatcher.update(publisher, CONNECT, connection('one', 'a'))
-  dispatcher.update(publisher, CONNECT, connection('one', 'b'))
-  dispatcher.update(publisher, DISCONNECT, connection('one', 'a'))
-  dispatcher.update(publisher, GONE, jsonMessage('one'))
+  router.update(publisher, CONNECT, connection('one', 'a'))
+  router.update(publisher, CONNECT, connection('one', 'b'))
+  router.update(publisher, DISCONNECT, connection('one', 'a'))
+  router.update(publisher, GONE, jsonMessage('one'))
   t.same(seen, [
     [CONNECT, ['a']],
     [CONNECT, ['a', 'b']],
@@ -196,20 +204,20 @@ test('DB-10: observers see control updates after they took effect', async (t) =>
 })
 
 test('wildcards at the front see neither control nor direct updates', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, dispatcher, add, publisher } = setUp()
   const [all, some] = [add('all'), add('some')]
   dispatcher.subscribe(all, '**')
   dispatcher.subscribe(some, '*/**')
-  dispatcher.update(publisher, '::anything/else', jsonMessage(1))
-  dispatcher.update(publisher, '@name/noun', jsonMessage(1))
-  dispatcher.update(publisher, CONNECT, connection('all', 'b'))
+  router.update(publisher, '::anything/else', jsonMessage(1))
+  router.update(publisher, '@name/noun', jsonMessage(1))
+  router.update(publisher, CONNECT, connection('all', 'b'))
   t.same(updatesOf(all), [])
   t.same(updatesOf(some), [])
 })
 
 test('what goes to a name goes to `direct` and to no subscriber', async (t) => {
   const asked: string[] = []
-  const { dispatcher, add, publisher } = setUp({
+  const { router, dispatcher, add, publisher } = setUp({
     direct: (_sender, path) => {
       asked.push(path)
       return 2
@@ -217,14 +225,14 @@ test('what goes to a name goes to `direct` and to no subscriber', async (t) => {
   })
   const one = add('one')
   dispatcher.subscribe(one, '@name/noun')
-  dispatcher.update(publisher, '@name/noun', jsonMessage(1))
+  router.update(publisher, '@name/noun', jsonMessage(1))
   t.same(asked, ['@name/noun'])
   t.same(one.received, [])
   t.has(publisher.values(RECEIPT)[0], { matched: 2 })
 })
 
 test('W7: a receiver that throws is told, stays, and hinders nobody', async (t) => {
-  const { dispatcher, add, publisher, thrown } = setUp()
+  const { router, dispatcher, add, publisher, thrown } = setUp()
   const mistake = new Error('mistake')
   const broken = doing('broken', () => {
     throw mistake
@@ -232,19 +240,19 @@ test('W7: a receiver that throws is told, stays, and hinders nobody', async (t) 
   const after = add('after')
   dispatcher.subscribe(broken, 'a')
   dispatcher.subscribe(after, 'a')
-  dispatcher.update(publisher, 'a', jsonMessage(1))
-  dispatcher.update(publisher, 'a', jsonMessage(2))
+  router.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(2))
   t.same(after.values('a'), [1, 2])
   t.same(thrown, [
     [mistake, broken, 'a'],
     [mistake, broken, 'a'],
   ])
-  dispatcher.update(broken, 'b', jsonMessage(1))
+  router.update(broken, 'b', jsonMessage(1))
   t.equal(thrown.length, 3, 'its receipt it may refuse as well')
 })
 
 test('W7: who subscribes during an update does not get that one', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, dispatcher, add, publisher } = setUp()
   const [newcomer, old] = [add('newcomer'), add('old')]
   dispatcher.subscribe(old, 'somewhere/else')
   const host = doing('host', () => {
@@ -256,25 +264,25 @@ test('W7: who subscribes during an update does not get that one', async (t) => {
   dispatcher.subscribe(host, 'a')
   dispatcher.subscribe(host, '*')
   dispatcher.subscribe(host, '**')
-  dispatcher.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(1))
   t.same(newcomer.received, [], 'one without a subscription')
   t.same(old.received, [], 'one with a subscription elsewhere')
-  dispatcher.update(publisher, 'b', jsonMessage(2))
+  router.update(publisher, 'b', jsonMessage(2))
   t.same([newcomer.paths, old.paths], [['b'], ['b']], 'but the next one')
 })
 
 test('W7: who is subscribed and adds a pattern during an update still gets it, once', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, dispatcher, add, publisher } = setUp()
   const late = add('late')
   const host = doing('host', () => dispatcher.subscribe(late, '**'))
   dispatcher.subscribe(host, 'a')
   dispatcher.subscribe(late, 'a')
-  dispatcher.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(1))
   t.same(late.paths, ['a'])
 })
 
 test('W7: who unsubscribes during an update, before its turn, does not get it', async (t) => {
-  const { dispatcher, add, publisher } = setUp()
+  const { router, dispatcher, add, publisher } = setUp()
   const [left, dropped, last] = [add('left'), add('dropped'), add('last')]
   const host = doing('host', () => {
     dispatcher.unsubscribe(left, 'a')
@@ -282,12 +290,12 @@ test('W7: who unsubscribes during an update, before its turn, does not get it', 
   })
   dispatcher.subscribe(host, 'a')
   for (const component of [left, dropped, last]) dispatcher.subscribe(component, 'a')
-  dispatcher.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(1))
   t.same([left.paths, dropped.paths, last.paths], [[], [], ['a']])
 })
 
 test('W7: who leaves and comes back during its own update does not get it twice', async (t) => {
-  const { dispatcher, publisher } = setUp()
+  const { router, dispatcher, publisher } = setUp()
   let calls = 0
   const restless = doing('restless', () => {
     calls++
@@ -296,42 +304,42 @@ test('W7: who leaves and comes back during its own update does not get it twice'
     t.notOk(dispatcher.subscribe(restless, 'a'))
   })
   dispatcher.subscribe(restless, 'a')
-  dispatcher.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(1))
   t.equal(calls, 1)
-  dispatcher.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(1))
   t.equal(calls, 2)
 })
 
 test('updates do not nest: one within another is a mistake that is told', async (t) => {
-  const { dispatcher, add, publisher, thrown } = setUp()
+  const { router, dispatcher, add, publisher, thrown } = setUp()
   const [after, other] = [add('after'), add('other')]
   dispatcher.subscribe(
-    doing('nesting', () => dispatcher.update(publisher, 'b', jsonMessage(1))),
+    doing('nesting', () => router.update(publisher, 'b', jsonMessage(1))),
     'a',
   )
   dispatcher.subscribe(after, 'a')
   dispatcher.subscribe(other, 'b')
-  dispatcher.update(publisher, 'a', jsonMessage(1))
+  router.update(publisher, 'a', jsonMessage(1))
   t.match(thrown[0]?.[0], { code: 'UPDATE_NESTED' })
   t.same(after.paths, ['a'], 'those behind it get theirs')
   t.same(other.paths, [])
-  dispatcher.update(publisher, 'b', jsonMessage(1))
+  router.update(publisher, 'b', jsonMessage(1))
   t.same(other.paths, ['b'])
 })
 
 test('a receipt says id, position and how many it reached', async (t) => {
   const receipts: unknown[] = []
   let made = 0
-  const { dispatcher, add, publisher } = setUp({
+  const { router, dispatcher, add, publisher } = setUp({
     position: () => 'hub-9',
     nextId: () => `made-${++made}`,
     onReceipt: (_about, receipt) => receipts.push({ ...JSON.parse(receipt.body) }),
   })
   dispatcher.subscribe(add('one'), 'a')
   dispatcher.subscribe(add('two'), '*')
-  dispatcher.update(publisher, 'a', new Update('a', jsonMessage(1, { id: 'own' }), 5, 'hub-5'))
-  dispatcher.update(publisher, 'b', new Update('b', jsonMessage(1), 6, 'hub-6'))
-  dispatcher.update(publisher, '::c', jsonMessage(1))
+  router.update(publisher, 'a', new Update('a', jsonMessage(1, { id: 'own' }), 5, 'hub-5'))
+  router.update(publisher, 'b', new Update('b', jsonMessage(1), 6, 'hub-6'))
+  router.update(publisher, '::c', jsonMessage(1))
   t.same(publisher.values(RECEIPT), [
     { id: 'own', at: 'hub-5', matched: 2 },
     { id: 'made-1', at: 'hub-6', matched: 1 },
@@ -341,9 +349,9 @@ test('a receipt says id, position and how many it reached', async (t) => {
 })
 
 test('a receipt is not answered by a receipt', async (t) => {
-  const { dispatcher, publisher, thrown } = setUp()
-  dispatcher.update(publisher, RECEIPT, jsonMessage(1))
-  dispatcher.update(dispatcher, 'a', jsonMessage(1))
+  const { router, publisher, thrown } = setUp()
+  router.update(publisher, RECEIPT, jsonMessage(1))
+  router.update(router, 'a', jsonMessage(1))
   t.same(publisher.received, [])
   t.same(thrown, [])
 })
@@ -357,13 +365,13 @@ test('behind a controller `::gone` takes effect, is seen, and ends there', async
     onThrow: (thrown) => t.fail(String(thrown)),
   })
   const log = new RecordingComponent()
-  const dispatcher = new Dispatcher({
+  const router = new Router({
     find: (id) => controller.get(id),
     onThrow: (thrown) => t.fail(String(thrown)),
   })
-  controller.register(dispatcher)
+  controller.register(router)
   controller.delegate(log)
-  controller.delegate(dispatcher)
+  controller.delegate(router)
   const [one, observer] = [new RecordingComponent(), new RecordingComponent()]
   controller.register(one)
   controller.register(observer)
@@ -372,7 +380,7 @@ test('behind a controller `::gone` takes effect, is seen, and ends there', async
   controller.unregister(one)
   controller.update(observer, CONNECT, connection(one.id, 'b'))
   t.same(observer.values(GONE), [one.id])
-  t.equal(dispatcher.patternsOf(one.id), undefined)
+  t.equal(router.dispatcher.patternsOf(one.id), undefined)
   t.same(log.paths, [CONNECT, CONNECT, GONE, CONNECT], 'nothing else went round')
   t.same(loops, [])
 })
@@ -424,12 +432,13 @@ test('whatever is subscribed and unsubscribed during updates, each gets what it 
           for (const each of during.shift() ?? []) run(each)
         }),
       )
-      const dispatcher = new Dispatcher({
+      const router: Router = new Router({
         find: () => undefined,
         onThrow: (thrown) => {
           throw thrown
         },
       })
+      const { dispatcher } = router
       const run = ({ kind, who, pattern }: Act): void => {
         const component = components[who] as Component
         const mine = held.get(who) ?? new Set<string>()
@@ -454,7 +463,7 @@ test('whatever is subscribed and unsubscribed during updates, each gets what it 
         got = []
         left = new Set()
         during = acts.map((each) => [...each])
-        dispatcher.update(
+        router.update(
           doing('publisher', () => undefined),
           path,
           jsonMessage(1),
@@ -478,13 +487,13 @@ test('after everybody left, no update reaches anybody', async () => {
   const grants = fc.array(fc.tuple(fc.nat({ max: 4 }), anyPattern), { maxLength: 20 })
   fc.assert(
     fc.property(grants, anyPath, (subscriptions, path) => {
-      const { dispatcher, publisher } = setUp()
+      const { router, dispatcher, publisher } = setUp()
       const probes = [0, 1, 2, 3, 4].map((who) => new RecordingComponent(`probe ${who}`))
       for (const [who, pattern] of subscriptions) {
-        dispatcher.subscribe(probes[who] as Component, pattern)
+        router.dispatcher.subscribe(probes[who] as Component, pattern)
       }
-      for (const probe of probes) dispatcher.update(publisher, GONE, goneOf(probe))
-      dispatcher.update(publisher, path, jsonMessage(1))
+      for (const probe of probes) router.update(publisher, GONE, goneOf(probe))
+      router.update(publisher, path, jsonMessage(1))
       assert.equal(dispatcher.size, 0)
       assert.deepEqual(
         probes.flatMap((probe) => probe.paths.filter((each) => each !== GONE)),

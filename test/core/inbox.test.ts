@@ -5,11 +5,11 @@ import {
   CancelSignal,
   Code,
   Controller,
-  Dispatcher,
   Inbox,
   inboxOwner,
   inboxPattern,
   jsonMessage,
+  Router,
   SYSTEM,
   Wheel,
 } from '@sapwood/core'
@@ -184,7 +184,7 @@ test('the owner of an inbox stands in its paths and patterns', async (t) => {
 test('question and answer travel through controller and dispatcher', async (t) => {
   const clock = new FakeClock()
   const controller = new Controller('hub', { random: randomLetters(3), defer: (run) => run() })
-  const dispatcher = new Dispatcher({
+  const router = new Router({
     find: (id) => controller.get(id),
     direct: (sender, path, message) => {
       const pool = controller.named(path.slice(1, path.indexOf('/'))) ?? []
@@ -192,8 +192,8 @@ test('question and answer travel through controller and dispatcher', async (t) =
       return pool === undefined ? 0 : 1
     },
   })
-  controller.register(dispatcher)
-  controller.delegate(dispatcher)
+  controller.register(router)
+  controller.delegate(router)
   const clocks: Component = {
     id: 'clock',
     principal: SYSTEM,
@@ -203,7 +203,7 @@ test('question and answer travel through controller and dispatcher', async (t) =
   controller.name(clocks, 'clock')
   const inbox = new Inbox(controller, new Wheel(clock), SYSTEM)
   controller.register(inbox)
-  dispatcher.subscribe(inbox, inboxPattern(inbox.id))
+  router.dispatcher.subscribe(inbox, inboxPattern(inbox.id))
   const got: Message[] = []
   inbox.ask({ path: '@clock/time', message: jsonMessage(null), timeout: 100 }, (a) => got.push(a))
   t.match(got, [{ body: '"noon"', meta: { code: 0 } }])

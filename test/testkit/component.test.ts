@@ -1,4 +1,4 @@
-import { ANYONE, Controller, Dispatcher, Inbox, NO_ID, SYSTEM, Wheel } from '@sapwood/core'
+import { ANYONE, Controller, Inbox, NO_ID, Router, SYSTEM, Wheel } from '@sapwood/core'
 import { Gate, hub, logger } from '@sapwood/hub'
 import {
   componentConformance,
@@ -17,11 +17,11 @@ test('the components of core keep the contract', async (t) => {
     controller.delegate(probe)
     return { component: controller, forwardsTo: probe, close: () => controller.stop() }
   })
-  componentConformance(t, 'dispatcher', () => {
+  componentConformance(t, 'router', () => {
     const probe = new RecordingComponent('probe')
-    const dispatcher = new Dispatcher({ find: () => undefined })
-    dispatcher.subscribe(probe, '**')
-    return { component: dispatcher, forwardsTo: probe }
+    const router = new Router({ find: () => undefined })
+    router.dispatcher.subscribe(probe, '**')
+    return { component: router, forwardsTo: probe }
   })
   componentConformance(t, 'inbox', () => {
     const inbox = new Inbox(new RecordingComponent(), new Wheel(new FakeClock()), SYSTEM)

@@ -1,10 +1,10 @@
 /**
- * The user's callbacks by pattern, found by the same matcher that the hub has. Several callbacks of one pattern are
+ * The user's callbacks by pattern, called by the same dispatcher that the hub has. Several callbacks of one pattern are
  * one subscription: the first connects it, the last one that goes disconnects it (PM-03).
  * Invariant: a callback stands once under a pattern however often it was added, and until it was taken back as
  * often; one that throws hinders nobody, and one that is taken back is not called any more.
  */
-import { Matcher, patternFault } from '@sapwood/core'
+import { Dispatcher, patternFault, type Receiver } from '@sapwood/core'
 import { failure } from './failure.ts'
 import type { Frame } from './frame.ts'
 
@@ -32,19 +32,32 @@ export interface SubscriptionsDeps {
   readonly onThrow: (thrown: unknown, path: string) => void
 }
 
-interface Listener {
-  readonly callback: Callback
+/** One callback under one pattern. */
+class Listener implements Receiver<undefined, Frame> {
+  readonly id: string
   /** How often it was added and not taken back. */
-  count: number
+  count = 0
+  readonly #callback: Callback
+
+  constructor(id: string, callback: Callback) {
+    this.id = id
+    this.#callback = callback
+  }
+
+  update(_sender: undefined, _path: string, frame: Frame): void {
+    this.#callback(frame.message, frame)
+  }
 }
 
 export class Subscriptions {
   readonly #deps: SubscriptionsDeps
-  readonly #matcher = new Matcher<Listener>()
+  readonly #dispatcher: Dispatcher<undefined, Frame>
   readonly #patterns = new Map<string, Map<Callback, Listener>>()
+  #added = 0
 
   constructor(deps: SubscriptionsDeps) {
     this.#deps = deps
+    this.#dispatcher = new Dispatcher((thrown, _listener, path) => deps.onThrow(thrown, path))
   }
 
   /**
@@ -57,16 +70,16 @@ export class Subscriptions {
     const listeners = this.#patterns.get(pattern) ?? new Map<Callback, Listener>()
     if (listeners.size === 0) this.#deps.want(pattern, true)
     this.#patterns.set(pattern, listeners)
-    const listener = listeners.get(callback) ?? { callback, count: 0 }
+    const listener = listeners.get(callback) ?? new Listener(`${++this.#added}`, callback)
     listeners.set(callback, listener)
     listener.count++
-    this.#matcher.add(pattern, listener)
+    this.#dispatcher.subscribe(listener, pattern)
     let undone = false
     return () => {
       if (undone) return
       undone = true
       if (--listener.count > 0) return
-      this.#matcher.remove(pattern, listener)
+      this.#dispatcher.unsubscribe(listener, pattern)
       listeners.delete(callback)
       if (listeners.size > 0) return
       this.#patterns.delete(pattern)
@@ -76,13 +89,6 @@ export class Subscriptions {
 
   /** Calls everybody whom this update concerns. */
   deliver(frame: Frame): void {
-    for (const { callback, count } of this.#matcher.matching(frame.path)) {
-      try {
-        // an earlier one may have taken it back
-        if (count > 0) callback(frame.message, frame)
-      } catch (thrown) {
-        this.#deps.onThrow(thrown, frame.path)
-      }
-    }
+    this.#dispatcher.dispatch(undefined, frame.path, frame)
   }
 }

@@ -9,15 +9,8 @@ export { ANYONE, NO_ID, SYSTEM } from './component.ts'
 export { connection, parseConnection } from './connect-message.ts'
 export type { ControllerDeps } from './controller.ts'
 export { Controller, nameFault } from './controller.ts'
-export type { DispatcherDeps } from './dispatcher.ts'
-export {
-  CONNECT,
-  CONNECTED,
-  DISCONNECT,
-  DISCONNECTED,
-  Dispatcher,
-  GONE,
-} from './dispatcher.ts'
+export type { Receiver } from './dispatcher.ts'
+export { Dispatcher } from './dispatcher.ts'
 export type { Fault } from './errors.ts'
 export { reasonOf, SapwoodError } from './errors.ts'
 export type { Question } from './inbox.ts'
@@ -51,6 +44,15 @@ export {
   patternFault,
 } from './path.ts'
 export { RECEIPT, Receipt } from './receipt.ts'
+export type { RouterDeps } from './router.ts'
+export {
+  CONNECT,
+  CONNECTED,
+  DISCONNECT,
+  DISCONNECTED,
+  GONE,
+  Router,
+} from './router.ts'
 export type { Codec } from './update.ts'
 export { Mark, Update } from './update.ts'
 export type { Timed } from './wheel.ts'

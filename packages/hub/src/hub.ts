@@ -1,14 +1,13 @@
 /**
- * The hub, assembled: Controller ─▶ Tap, and Gate ─▶ History ─▶ Dispatcher. Everything else reaches it through
+ * The hub, assembled: Controller ─▶ Tap, and Gate ─▶ History ─▶ Router. Everything else reaches it through
  * `update`, and it reaches everything else through theirs.
  */
-import type { Component, Message, Principal, Question } from '@sapwood/core'
+import type { Component, Dispatcher, Message, Principal, Question } from '@sapwood/core'
 import {
   Controller,
   connection,
   covers,
   DISCONNECT,
-  Dispatcher,
   Inbox,
   inboxPattern,
   jsonMessage,
@@ -17,6 +16,7 @@ import {
   PATH_LIMITS,
   pathFault,
   patternFault,
+  Router,
   reasonOf,
   SapwoodError,
   SYSTEM,
@@ -54,7 +54,7 @@ const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 export class Hub implements UpstreamHost {
   readonly controller: Controller
-  readonly dispatcher: Dispatcher
+  readonly dispatcher: Dispatcher<Component, Message>
   readonly gate: Gate
   readonly engine: Engine
   readonly directory: Directory
@@ -119,7 +119,7 @@ export class Hub implements UpstreamHost {
       wheel: this.wheel,
       wait: all.ask.wait,
     })
-    this.dispatcher = new Dispatcher({
+    const router = new Router({
       find,
       direct: (sender, path, message) => this.directory.route(sender, path, message),
       position: () => this.position,
@@ -128,7 +128,8 @@ export class Hub implements UpstreamHost {
       onIgnored: () => this.counters.ignored++,
       onReceipt: (sender, receipt) => history.remember(sender, receipt),
     })
-    const history = new History(this.engine, this.dispatcher, this.wheel, {
+    this.dispatcher = router.dispatcher
+    const history = new History(this.engine, router, this.wheel, {
       ...all.history,
       onDuplicate: () => this.counters.duplicates++,
     })

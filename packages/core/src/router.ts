@@ -1,0 +1,116 @@
+/**
+ * What stands at the end of the hub's chain: it takes `::connect`, `::disconnect` and `::gone`, hands what goes to a name
+ * to `direct`, lets the dispatcher deal out everything, control included, so that observers may subscribe to it
+ * (DB-06 to DB-10), and gives each sender its receipt.
+ * Invariant: a component that is gone stands in neither index. Updates do not nest: a mailbox stands in front.
+ */
+import type { Component, Principal } from './component.ts'
+import { NO_ID, SYSTEM } from './component.ts'
+import { parseConnection } from './connect-message.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { SapwoodError } from './errors.ts'
+import type { Message } from './message.ts'
+import { message as makeMessage, TEXT_TYPE, textOf } from './message.ts'
+import { isControlPath, isDirectPath } from './path.ts'
+import { RECEIPT, Receipt } from './receipt.ts'
+import { Update } from './update.ts'
+
+export const CONNECT = '::connect'
+export const DISCONNECT = '::disconnect'
+export const CONNECTED = '::connected'
+export const DISCONNECTED = '::disconnected'
+export const GONE = '::gone'
+
+export interface RouterDeps {
+  /** Finds the component that `id->pattern` names. */
+  readonly find: (id: string) => Component | undefined
+  /** Takes what goes to `@name/noun`, and says how many it reached. Without it nobody is there. */
+  readonly direct?: (sender: Component, path: string, message: Message) => number
+  /** The position that a receipt tells for what is not retained. */
+  readonly position?: () => string
+  /** An id for a message whose publisher gave none. */
+  readonly nextId?: () => string
+  /** A receiver threw. It stays subscribed. */
+  readonly onThrow?: (thrown: unknown, receiver: Component, path: string) => void
+  /** A control update said nothing that could be understood. */
+  readonly onIgnored?: (path: string, text: string) => void
+  /** The receipt of a message that has an id of its publisher's, which may be sent again. */
+  readonly onReceipt?: (sender: Component, receipt: Receipt) => void
+}
+
+export class Router implements Component {
+  id: string = NO_ID
+  readonly principal: Principal = SYSTEM
+  /** Who is subscribed to what. */
+  readonly dispatcher: Dispatcher<Component, Message>
+  readonly #deps: RouterDeps
+
+  constructor(deps: RouterDeps) {
+    this.#deps = deps
+    const onThrow = deps.onThrow
+    this.dispatcher = new Dispatcher(
+      onThrow && ((thrown, receiver, path) => onThrow(thrown, receiver as Component, path)),
+    )
+  }
+
+  /**
+   * Takes one update and gives its sender the receipt.
+   * @throws SapwoodError `UPDATE_NESTED` if it is called by a receiver of another one.
+   */
+  update(sender: Component, path: string, message: Message): void {
+    if (this.dispatcher.dispatching) {
+      throw new SapwoodError(
+        'UPDATE_NESTED',
+        `${path} came from within the dispatch of another update; post it to the mailbox in front`,
+      )
+    }
+    let reached: number
+    if (isDirectPath(path)) reached = this.#deps.direct?.(sender, path, message) ?? 0
+    else if (isControlPath(path)) {
+      const took = this.#control(path, message)
+      const seen = this.dispatcher.dispatch(sender, path, message)
+      reached = took ?? seen
+    } else reached = this.dispatcher.dispatch(sender, path, message)
+    if (path !== RECEIPT) this.#answer(sender, message, reached)
+  }
+
+  /** Takes a control update. Returns how many components it concerned, if it was one of ours. */
+  #control(path: string, message: Message): number | undefined {
+    if (path === GONE) {
+      this.dispatcher.drop(textOf(message))
+      return undefined
+    }
+    if (path !== CONNECT && path !== DISCONNECT) return undefined
+    const connection = parseConnection(message)
+    const component = connection && this.#deps.find(connection.id)
+    if (connection === undefined || component === undefined) {
+      this.#deps.onIgnored?.(path, textOf(message))
+      return 0
+    }
+    const { pattern } = connection
+    if (path === CONNECT) {
+      this.dispatcher.subscribe(component, pattern)
+      this.#tell(component, CONNECTED, makeMessage(pattern, TEXT_TYPE, message.meta))
+      return 1
+    }
+    if (!this.dispatcher.unsubscribe(component, pattern)) return 0
+    this.#tell(component, DISCONNECTED, makeMessage(pattern, TEXT_TYPE))
+    return 1
+  }
+
+  #answer(sender: Component, message: Message, reached: number): void {
+    const id = message.meta.id ?? this.#deps.nextId?.() ?? ''
+    const at = message instanceof Update ? message.at : (this.#deps.position?.() ?? '')
+    const receipt = new Receipt(id, at, reached)
+    this.#tell(sender, RECEIPT, receipt)
+    if (message.meta.id !== undefined) this.#deps.onReceipt?.(sender, receipt)
+  }
+
+  #tell(component: Component, path: string, message: Message): void {
+    try {
+      component.update(this, path, message)
+    } catch (thrown) {
+      this.#deps.onThrow?.(thrown, component, path)
+    }
+  }
+}

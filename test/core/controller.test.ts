@@ -196,7 +196,7 @@ test('nobody is called like the hub, like an id, or what no URL could say', asyn
     t.equal(nameFault(name), undefined, name)
   }
   const id = `hub-${'a'.repeat(32)}-1`
-  for (const name of ['', 'hub', id, 'a b', 'a/b', 'ä', '@a', 'x'.repeat(129), 'a\n']) {
+  for (const name of ['', '.', '..', 'hub', id, 'a b', 'a/b', 'ä', '@a', 'x'.repeat(129), 'a\n']) {
     t.type(nameFault(name), 'string', name)
   }
   t.type(nameFault('server', 'server'), 'string')

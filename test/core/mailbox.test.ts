@@ -46,13 +46,21 @@ test('after a burst the event loop gets its turn, and order still holds', async 
   post('from outside')
   t.equal(delivered.length, 10, 'what comes meanwhile waits behind what came before')
   turns.shift()?.()
-  t.equal(delivered.length, 20)
-  t.equal(turns.length, 1)
-  turns.shift()?.()
   t.same(delivered, ['a', ...many, 'from outside'])
   t.equal(turns.length, 0)
   post('after')
   t.equal(delivered.at(-1), 'after', 'and then everything is at once again')
+})
+
+test('what comes faster than bursts is handled a turn later: no more waits than one turn brought', (t) => {
+  const { delivered, turns, post } = setUp((path) => (path === 'in' ? ['out'] : []), { burst: 10 })
+  for (let turn = 0; turn < 50; turn++) {
+    const before = delivered.length
+    for (let i = 0; i < 100; i++) post('in')
+    turns.shift()?.()
+    if (turn > 2) t.equal(delivered.length - before, 200)
+  }
+  t.end()
 })
 
 test('the burst is 1,024 unless said otherwise', async (t) => {
@@ -61,7 +69,7 @@ test('the burst is 1,024 unless said otherwise', async (t) => {
   post('a')
   t.equal(delivered.length, 1_024)
   turns.shift()?.()
-  t.equal(delivered.length, 2_048)
+  t.equal(delivered.length, 3_001, 'what waited meanwhile')
 })
 
 test('updates that cause each other end after sixteen hops, and it is told', async (t) => {
@@ -95,8 +103,9 @@ test('any tree of updates is delivered breadth first, none lost, whatever the bu
       for (let i = 0; i < roots; i++) for (const root of give(1)) post(root)
       for (let turn = turns.shift(); turn !== undefined; turn = turns.shift()) {
         const before = delivered.length
+        const waiting = posted - before
         turn()
-        assert.ok(delivered.length - before <= burst)
+        assert.ok(delivered.length - before <= Math.max(burst, waiting))
       }
       assert.deepEqual(
         delivered,

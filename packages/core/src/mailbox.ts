@@ -1,8 +1,9 @@
 /**
  * Run to completion: an update made during an update waits until that one is done, so nobody is called while
  * it is still running and the order from one sender to one receiver holds.
- * Invariant: at most `burst` updates in one go, then the event loop gets its turn; an update that updates
- * caused more than `hops` deep is dropped and told, so a loop of components ends.
+ * Invariant: after `burst` updates in one go the event loop gets its turn, and then everything that waits by then is
+ * handled, so no more ever waits than one turn brought; an update that updates caused more than `hops` deep is
+ * dropped and told, so a loop of components ends.
  */
 import type { Component } from './component.ts'
 import type { Message } from './message.ts'
@@ -61,15 +62,14 @@ export class Mailbox {
     this.#busy = true
     this.#hops = 0
     this.#deliver(sender, path, message)
-    this.#drain(1)
+    this.#drain(this.#burst - 1)
   }
 
-  #drain(done: number): void {
-    while (this.#head < this.#queue.length && done < this.#burst) {
+  #drain(most: number): void {
+    for (let left = most; this.#head < this.#queue.length && left > 0; left--) {
       const next = this.#queue[this.#head++] as Waiting
       this.#hops = next.hops
       this.#deliver(next.sender, next.path, next.message)
-      done++
     }
     this.#busy = false
     if (this.#head < this.#queue.length) {
@@ -80,7 +80,7 @@ export class Mailbox {
       this.#options.defer(() => {
         this.#deferred = false
         this.#busy = true
-        this.#drain(0)
+        this.#drain(Math.max(this.#burst, this.#queue.length))
       })
     } else if (this.#head > 0) {
       this.#queue = []

@@ -17,7 +17,6 @@ import {
   pathFault,
   patternFault,
   Router,
-  reasonOf,
   SapwoodError,
   SYSTEM,
   Wheel,
@@ -28,9 +27,9 @@ import { Counters } from './counters.ts'
 import { Directory } from './directory.ts'
 import type { Farewell } from './downstream.ts'
 import type { Engine } from './engine.ts'
-import type { Rule } from './gate.ts'
 import { Gate } from './gate.ts'
 import { History } from './history.ts'
+import { Incidents } from './incidents.ts'
 import { MemoryEngine } from './memory-engine.ts'
 import { nodeClock, randomEpoch, randomLetters, randomSecret } from './node.ts'
 import { Outlet } from './outlet.ts'
@@ -40,7 +39,7 @@ import { Session } from './session.ts'
 import type { Policy, SessionSettings } from './session-host.ts'
 import { Sessions } from './sessions.ts'
 import type { HubOptions, HubSettings, Log } from './settings.ts'
-import { hubSettings } from './settings.ts'
+import { hubRules, hubSettings } from './settings.ts'
 import { counter } from './tap.ts'
 import type { UpstreamHost } from './upstream.ts'
 import { receive } from './upstream.ts'
@@ -88,24 +87,24 @@ export class Hub implements UpstreamHost {
       path: { ...PATH_LIMITS, bytes: all.limits.path },
     }
     this.askTimeout = all.ask.timeout
+    const incidents = new Incidents(this.counters, this.log)
     const clock = options.clock ?? nodeClock
     this.wheel = new Wheel(clock)
     this.outlet = new Outlet(
       setImmediate,
       () => clock.now(),
-      (thrown, session) => this.#unsent(thrown, session as Session),
+      (thrown, session) => incidents.unsent(thrown, session as Session),
     )
     this.budget = new Budget(all.limits.outbox)
     this.sessions = new Sessions(all.limits, randomSecret)
     this.engine =
       options.engine ?? new MemoryEngine(clock, { epoch: randomEpoch(), ...all.history })
-    const onThrow = (thrown: unknown, component: Component, path: string): void =>
-      this.#threw(thrown, component, path)
+    const onThrow = incidents.threw.bind(incidents)
     this.controller = new Controller(NAME, {
       random: randomLetters,
       defer: setImmediate,
       onThrow,
-      onLoop: (sender, path) => this.#looped(sender, path),
+      onLoop: incidents.looped.bind(incidents),
     })
     const find = (id: string): Component | undefined => this.controller.get(id)
     const reply = (path: string, answer: Message): void =>
@@ -133,7 +132,7 @@ export class Hub implements UpstreamHost {
       ...all.history,
       onDuplicate: () => this.counters.duplicates++,
     })
-    this.gate = new Gate(history, rulesOf(options), {
+    this.gate = new Gate(history, hubRules(options), {
       find,
       reply,
       onRefused: () => this.counters.refused++,
@@ -318,37 +317,6 @@ export class Hub implements UpstreamHost {
       this.#trim()
     })
   }
-
-  #threw(thrown: unknown, component: Component, path: string): void {
-    this.counters.thrown++
-    const reason = reasonOf(thrown)
-    this.log.error(
-      { code: 'COMPONENT_THREW', component: component.id, path, reason },
-      'a component threw',
-    )
-  }
-
-  /** A transport threw. */
-  #unsent(thrown: unknown, session: Session): void {
-    this.#threw(thrown, session, '')
-    try {
-      session.failed()
-    } catch (again) {
-      this.#threw(again, session, '')
-    }
-  }
-
-  #looped(sender: Component, path: string): void {
-    this.counters.loops++
-    this.log.warn({ code: 'UPDATE_LOOP', sender: sender.id, path }, 'an update went in circles')
-  }
-}
-
-function rulesOf(options: HubOptions): Rule[] {
-  const open = (options.public ?? []).map(
-    (path): Rule => ({ who: 'anyone', may: ['subscribe'], path }),
-  )
-  return [...open, ...(options.rules ?? [])]
 }
 
 /**

@@ -94,3 +94,8 @@ export function hubSettings(options: HubOptions): HubSettings {
     ask: { ...HUB_DEFAULTS.ask, ...options.ask },
   }
 }
+
+/** Who may do what: the public patterns are rules like any other, and come first. */
+export function hubRules({ public: open = [], rules = [] }: HubOptions): Rule[] {
+  return [...open.map((path): Rule => ({ who: 'anyone', may: ['subscribe'], path })), ...rules]
+}

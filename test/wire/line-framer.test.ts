@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { cuts } from '@sapwood/testkit'
 import type { Framer } from '@sapwood/wire'
-import { FramingFault, InputBuffer, LineFramer } from '@sapwood/wire'
+import { CobsFramer, DelimitedFramer, FramingFault, InputBuffer, LineFramer } from '@sapwood/wire'
 import fc from 'fast-check'
 import { test } from 'tap'
 
@@ -55,7 +55,7 @@ test('lines are those between their ends, too long ones are told once, however t
       for (const { name, chunks } of cuts(stream, { random: 5, seed })) {
         const where = `${name} of ${JSON.stringify(stream)}, at most ${limit}`
         assert.deepEqual(
-          frames(new LineFramer({ limit, tooLong: 'skip' }), chunks),
+          frames(new LineFramer({ limit, tooLong: 'error' }), chunks),
           expected,
           where,
         )
@@ -81,18 +81,35 @@ test('a line of the greatest length passes with either end, one byte more does n
 
 test('a line that never ends is refused before it is held', async (t) => {
   const chunk = new Uint8Array(1_000).fill(97)
-  for (const tooLong of ['skip', 'error'] as const) {
+  for (const tooLong of ['skip', 'error', 'close'] as const) {
     const framer = new LineFramer({ limit: 4_096, tooLong })
     const input = new InputBuffer()
     let faults = 0
     for (let i = 0; i < 1_000; i++) {
       input.push(chunk)
       if (framer.decode(input) instanceof FramingFault) faults++
-      if (tooLong === 'skip') assert.ok(input.length <= 5_096)
+      if (tooLong !== 'close') assert.ok(input.length <= 5_096)
       else if (faults > 0) break
     }
     t.equal(faults, 1, tooLong)
     t.ok(input.length <= 5_096)
+  }
+})
+
+test('what was too long at the end of one datagram takes nothing of the next one', async (t) => {
+  for (const make of [
+    () => new LineFramer({ limit: 4, tooLong: 'error' }),
+    () => new DelimitedFramer({ delimiter: Uint8Array.of(10), limit: 4, tooLong: 'error' }),
+    () => new CobsFramer({ limit: 4, tooLong: 'error' }),
+  ]) {
+    const framer = make()
+    const input = new InputBuffer()
+    input.push(new Uint8Array(2_000).fill(97))
+    t.ok(framer.finish(input) instanceof FramingFault)
+    t.equal(framer.finish(input), undefined)
+    const frame = Buffer.from('abcd')
+    input.push(framer.encode(frame))
+    t.same(Buffer.from(framer.decode(input) as Uint8Array), frame, framer.constructor.name)
   }
 })
 
@@ -176,7 +193,9 @@ test('a byte is found among those that wait, not among those gone or not yet com
   t.equal(input.indexOf(1), -1)
   t.equal(input.indexOf(2, 2), -1)
   t.equal(input.indexOf(0), -1, 'spare room is not content')
-  t.same([input.at(0), input.at(2), input.at(3)], [3, 4, undefined])
+  t.same([input.at(-1), input.at(0), input.at(2), input.at(3)], [undefined, 3, 4, undefined])
+  t.same([input.find(Uint8Array.of(2, 4), 0), input.find(Uint8Array.of(4, 5), 0)], [1, 2])
+  t.equal(input.find(Uint8Array.of(5), 0), 3, 'nowhere')
   t.same([...input.take(9)], [3, 2, 4])
   t.equal(input.at(0), undefined)
 })

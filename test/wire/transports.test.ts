@@ -4,6 +4,7 @@ import { jsonMessage, message, Update } from '@sapwood/core'
 import { cuts } from '@sapwood/testkit'
 import type { SseEvent } from '@sapwood/wire'
 import {
+  binaryHeader,
   closeFrame,
   envelopeText,
   eventName,
@@ -53,6 +54,14 @@ test('a text frame is read by a WebSocket client at every length of header', asy
   }
   for (const text of ['ä'.repeat(62), 'ä'.repeat(63), '😀'.repeat(16_384), '\ud800']) {
     t.same(await received(textFrame(text)), [[Buffer.from(text).toString(), false]])
+  }
+})
+
+test('a binary header and what follows it is a binary frame, at every length', async (t) => {
+  for (const length of LENGTHS) {
+    const text = 'x'.repeat(length)
+    const frame = Buffer.concat([binaryHeader(length), Buffer.from(text)])
+    t.same(await received(frame), [[text, true]], `${length} bytes`)
   }
 })
 

@@ -4,4 +4,5 @@ export const Slot = {
   webSocketFrame: 1,
   serverSentEvent: 2,
   jsonLine: 3,
+  lineForm: 4,
 } as const

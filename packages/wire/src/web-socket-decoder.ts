@@ -37,11 +37,11 @@ const FAULTS = {
 
 export type WebSocketFaultCode = keyof typeof FAULTS
 
-/** Who is told; one per connection or one for all. It throws nothing. Bytes are valid only during the call. */
+/** Who is told; one per connection or one for all. It throws nothing. Payloads of pings are valid during the call. */
 export interface WebSocketHandler {
   /** A whole message; its UTF-8 was valid. */
   text(value: string): void
-  /** A whole message. */
+  /** A whole message. Its bytes are the chunk's, or memory of their own: the decoder does not touch them again. */
   binary(bytes: Uint8Array): void
   /** To be answered by a pong with the same payload, up to 125 bytes. */
   ping(payload: Uint8Array): void

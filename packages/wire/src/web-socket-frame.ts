@@ -1,6 +1,6 @@
 /**
  * Unmasked WebSocket frames (RFC 6455 section 5.2) as a server sends them: one text frame per update, made once
- * and written as it is to every socket.
+ * and written as it is to every socket; and headers for bytes that only pass through.
  * Invariant: every frame is final and whole, without extension bits.
  */
 import type { Codec } from '@sapwood/core'
@@ -10,6 +10,7 @@ import { Slot } from './slots.ts'
 import { utf8 } from './utf8.ts'
 
 const FINAL_TEXT = 0x81
+const FINAL_BINARY = 0x82
 const FINAL_CLOSE = 0x88
 const FINAL_PING = 0x89
 const FINAL_PONG = 0x8a
@@ -26,7 +27,21 @@ export const webSocketFrame: Codec<Uint8Array> = {
 /** A text frame of `text`. The bytes share their ArrayBuffer with others: they are for writing only. */
 export function textFrame(text: string): Uint8Array {
   const bytes = utf8(text, LONGEST_HEADER)
-  const length = bytes.length - LONGEST_HEADER
+  return bytes.subarray(writeHeader(bytes, FINAL_TEXT, bytes.length - LONGEST_HEADER))
+}
+
+/**
+ * The header of a binary frame. Its payload is to follow as it is: what only passes through need not be copied.
+ * @param length of the payload, in bytes.
+ * @example socket.write(binaryHeader(chunk.length)); socket.write(chunk)
+ */
+export function binaryHeader(length: number): Uint8Array {
+  const bytes = new Uint8Array(LONGEST_HEADER)
+  return bytes.subarray(writeHeader(bytes, FINAL_BINARY, length))
+}
+
+/** Writes a header that ends where the longest would. @returns where it begins. */
+function writeHeader(bytes: Uint8Array, first: number, length: number): number {
   let at = LONGEST_HEADER
   if (length <= 125) bytes[--at] = length
   else if (length <= 0xffff) {
@@ -37,8 +52,8 @@ export function textFrame(text: string): Uint8Array {
     for (let left = length; at > 2; left = Math.floor(left / 256)) bytes[--at] = left
     bytes[--at] = 127
   }
-  bytes[--at] = FINAL_TEXT
-  return bytes.subarray(at)
+  bytes[--at] = first
+  return at
 }
 
 /**

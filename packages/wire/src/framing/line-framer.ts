@@ -4,25 +4,27 @@
  * than the limit and one chunk is ever held.
  */
 import { SapwoodError } from '@sapwood/core'
-import type { Framer } from './framer.ts'
-import { FramingFault } from './framer.ts'
+import type { FrameLimitOptions } from './frame-limit.ts'
+import { checkOption, FrameLimit } from './frame-limit.ts'
+import type { Framer, FramingFault } from './framer.ts'
 import type { InputBuffer } from './input-buffer.ts'
+import { zeroedBytes } from './zeroed-bytes.ts'
 
 const LINE_FEED = 10
 const CARRIAGE_RETURN = 13
 
-export interface LineFramerOptions {
-  /** The longest line, in bytes without its end. */
-  readonly limit: number
-  /** What follows a longer one: nothing can be read any more, or the line is left out and reading goes on. */
-  readonly tooLong?: 'error' | 'skip'
-  /** What `encode` ends lines with. */
+/** The limit is that of a line without its end. */
+export interface LineFramerOptions extends FrameLimitOptions {
+  /** Whether a CR before LF belongs to the end of the line, as it does by default, or to the line. */
+  readonly carriageReturn?: boolean
+  /** What `encode` ends lines with: LF by default. */
   readonly end?: '\n' | '\r\n'
 }
 
+/** Text lines; the last one needs no end. (TN-18) */
 export class LineFramer implements Framer<Uint8Array> {
-  readonly #limit: number
-  readonly #skip: boolean
+  readonly #limit: FrameLimit
+  readonly #isEnd: boolean
   readonly #end: Uint8Array
   /** No line end stands before this absolute place. */
   #searched = 0
@@ -30,14 +32,16 @@ export class LineFramer implements Framer<Uint8Array> {
   #skipping = false
   #fault: FramingFault | undefined
 
-  constructor({ limit, tooLong = 'error', end = '\n' }: LineFramerOptions) {
-    this.#limit = limit
-    this.#skip = tooLong === 'skip'
+  constructor(options: LineFramerOptions) {
+    const { carriageReturn = true, end = '\n' } = options
+    checkOption(carriageReturn || end === '\n', 'a CR that is part of the line cannot end it')
+    this.#limit = new FrameLimit(options, Infinity, 'line')
+    this.#isEnd = carriageReturn
     this.#end = end === '\n' ? Uint8Array.of(LINE_FEED) : Uint8Array.of(CARRIAGE_RETURN, LINE_FEED)
   }
 
   decode(input: InputBuffer): Uint8Array | FramingFault | undefined {
-    if (this.#fault?.final) return this.#fault
+    if (this.#fault !== undefined) return this.#fault
     for (;;) {
       const end = input.indexOf(LINE_FEED, Math.max(0, this.#searched - input.taken))
       if (end < 0) {
@@ -52,18 +56,18 @@ export class LineFramer implements Framer<Uint8Array> {
 
   finish(input: InputBuffer): Uint8Array | FramingFault | undefined {
     const frame = this.decode(input)
-    if (frame !== undefined || input.length === 0) return frame
-    return this.#line(input, input.length, 0)
+    if (frame !== undefined) return frame
+    // what comes after the end is another datagram
+    this.#skipping = false
+    return input.length === 0 ? undefined : this.#line(input, input.length, 0)
   }
 
   encode(line: Uint8Array): Uint8Array {
-    if (line.length > this.#limit) {
-      throw new SapwoodError('LINE_TOO_LONG', `a line may have ${this.#limit} bytes`)
-    }
-    if (line.includes(LINE_FEED) || line.at(-1) === CARRIAGE_RETURN) {
+    this.#limit.check(line)
+    if (line.includes(LINE_FEED) || (this.#isEnd && line.at(-1) === CARRIAGE_RETURN)) {
       throw new SapwoodError('LINE_INVALID', 'a line holds no line end; send it as two lines')
     }
-    const bytes = new Uint8Array(line.length + this.#end.length)
+    const bytes = zeroedBytes(line.length + this.#end.length)
     bytes.set(line)
     bytes.set(this.#end, line.length)
     return bytes
@@ -71,8 +75,8 @@ export class LineFramer implements Framer<Uint8Array> {
 
   /** Takes the line of `length` bytes and the `more` bytes of its end. */
   #line(input: InputBuffer, length: number, more: number): Uint8Array | FramingFault {
-    const bare = length - (input.at(length - 1) === CARRIAGE_RETURN ? 1 : 0)
-    if (bare > this.#limit) {
+    const bare = length - (this.#hasReturn(input, length) ? 1 : 0)
+    if (bare > this.#limit.bytes) {
       input.skip(length + more)
       return this.#tooLong()
     }
@@ -84,25 +88,26 @@ export class LineFramer implements Framer<Uint8Array> {
   /** No line end is there yet: is there room to wait for one? */
   #waiting(input: InputBuffer): FramingFault | undefined {
     const { length } = input
-    if (this.#skipping) input.skip(length)
-    // one byte more may be the CR of its end
-    else if (
-      length > this.#limit + 1 ||
-      (length > this.#limit && input.at(length - 1) !== CARRIAGE_RETURN)
-    ) {
+    if (this.#skipping) {
       input.skip(length)
-      this.#skipping = true
-      return this.#tooLong()
+      return undefined
     }
-    return undefined
+    // the byte over the limit may be the CR of its end
+    const over = length - this.#limit.bytes
+    if (over <= 0 || (over === 1 && this.#hasReturn(input, length))) return undefined
+    input.skip(length)
+    this.#skipping = true
+    return this.#tooLong()
+  }
+
+  /** Whether the last of the first `length` bytes is a CR that belongs to the end. */
+  #hasReturn(input: InputBuffer, length: number): boolean {
+    return this.#isEnd && input.at(length - 1) === CARRIAGE_RETURN
   }
 
   #tooLong(): FramingFault {
-    this.#fault ??= new FramingFault(
-      'LINE_TOO_LONG',
-      `a line has more than ${this.#limit} bytes; send shorter lines or raise the limit`,
-      !this.#skip,
-    )
-    return this.#fault
+    const { fault } = this.#limit
+    if (fault.final) this.#fault = fault
+    return fault
   }
 }

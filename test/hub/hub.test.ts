@@ -20,6 +20,7 @@ import {
 import type { Engine, EngineEvents, Log, ReadRequest, ReadResult } from '@sapwood/hub'
 import { BYE, ERROR, HELLO, HUB_DEFAULTS, hub, logger, PING, REPLY } from '@sapwood/hub'
 import { RecordingComponent } from '@sapwood/testkit'
+import { lineText } from '@sapwood/wire'
 import { test } from 'tap'
 import { HubUnderTest, offsetsOf } from './hub-under-test.ts'
 
@@ -711,7 +712,7 @@ test('the embedding program publishes, subscribes and answers; its mistakes are 
 test('DB-14: the logger writes `path; message`, of what was asked for and not only of what was allowed', async (t) => {
   const lines: string[] = []
   const it = new HubUnderTest()
-  it.hub.controller.delegate(logger((line) => lines.push(line)))
+  it.hub.controller.delegate(logger((line) => lines.push(line), lineText))
   const stranger: Component = {
     id: NO_ID,
     principal: ANYONE,
@@ -720,7 +721,7 @@ test('DB-14: the logger writes `path; message`, of what was asked for and not on
   it.hub.update(stranger, 'a', jsonMessage({ n: 1 }))
   it.hub.update(stranger, 'a', message('two\r\nlines', TEXT_TYPE))
   it.hub.update(stranger, 'a', message(Uint8Array.of(1, 2), BYTES_TYPE))
-  t.same(lines, ['a; {"n":1}\n', 'a; two lines\n', 'a; <2 bytes>\n'])
+  t.same(lines, ['a; {"n":1}\n', 'a; two\\r\\nlines\n', 'a; <2 bytes>\n'])
   t.equal(it.hub.counters.updates, 3)
   await it.hub.close()
 })

@@ -7,6 +7,7 @@ import {
   RecordingComponent,
   randomLetters,
 } from '@sapwood/testkit'
+import { lineText } from '@sapwood/wire'
 import { test } from 'tap'
 
 test('the components of core keep the contract', async (t) => {
@@ -36,7 +37,7 @@ test('the components of the hub keep the contract', async (t) => {
     const gate = new Gate(probe, rules, { find: () => undefined, reply: () => undefined })
     return { component: gate, forwardsTo: probe }
   })
-  componentConformance(t, 'logger', () => ({ component: logger(() => undefined) }))
+  componentConformance(t, 'logger', () => ({ component: logger(() => undefined, lineText) }))
   componentConformance(t, 'hub', () => {
     const probe = new RecordingComponent(NO_ID)
     const one = hub({

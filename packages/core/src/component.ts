@@ -11,6 +11,8 @@ export interface Principal {
   readonly id: string
   /** True for those who may do everything, control paths included. */
   readonly trusted: boolean
+  /** Further ids by which a rule may mean them, such as the other names of a certificate. */
+  readonly also?: readonly string[]
 }
 
 /** Somebody of whom nothing is known. */

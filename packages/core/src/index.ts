@@ -11,6 +11,8 @@ export type { ControllerDeps } from './controller.ts'
 export { Controller, nameFault } from './controller.ts'
 export type { Receiver } from './dispatcher.ts'
 export { Dispatcher } from './dispatcher.ts'
+export type { CarriedSession, Downstream, Farewell } from './downstream.ts'
+export { SOCKET_LIMIT } from './downstream.ts'
 export type { Fault } from './errors.ts'
 export { reasonOf, SapwoodError } from './errors.ts'
 export type { Question } from './inbox.ts'
@@ -22,6 +24,7 @@ export type { Body, BodyStream, Message, Meta } from './message.ts'
 export {
   BYTES_TYPE,
   bodyValue,
+  isStream,
   JSON_TYPE,
   jsonMessage,
   message,

@@ -107,6 +107,11 @@ export function textOf(message: Message): string {
   }
 }
 
+/** Is this body a stream: chunks that one consumer reads once? */
+export function isStream(body: Body): body is BodyStream {
+  return typeof body !== 'string' && !(body instanceof Uint8Array)
+}
+
 /** How much of a budget a body takes: characters of text, bytes of bytes. */
 export function sizeOf(body: Body): number {
   if (typeof body === 'string') return body.length

@@ -1,17 +1,19 @@
 /**
  * Who is reached at `@name/…`: the component of that id or one of the pool of that name. Where everybody of a
  * known name is away for the moment, a question waits for the first to come.
- * Invariant: names of one pool belong to one principal, and every question that waits here ends: it is put to
- * somebody, its time is up, or it is cancelled.
+ * Invariant: names of one pool belong to one principal, a stream reaches only who takes streams, and every question
+ * that waits here ends: it is put to somebody, its time is up, or it is cancelled.
  */
 import type { Component, Fault, Message, Wheel } from '@sapwood/core'
-import { Code, nameFault, outcome } from '@sapwood/core'
+import { Code, isStream, nameFault, outcome } from '@sapwood/core'
 import type { Session } from './session.ts'
 
-/** A component that can be asked. Without these two it is always there and never busy. */
-interface Answerer extends Component {
+/** A component that can be asked. Without these it is always there, never busy, and takes no streams. */
+export interface Answerer extends Component {
   readonly attached?: boolean
   readonly openQuestions?: number
+  /** May the body of this question be a stream? */
+  takesStream?(verb: string, path: string): boolean
 }
 
 export interface DirectoryDeps {
@@ -60,6 +62,10 @@ export class Directory {
     const name = path.slice(1, slash < 0 ? path.length : slash)
     const target = this.#pick(name)
     if (target !== undefined) {
+      if (isStream(message.body) && !takesStream(target, message.meta.verb, path)) {
+        this.#refuseStream(message)
+        return 0
+      }
       this.#put(target, sender, path, message)
       return 1
     }
@@ -68,6 +74,12 @@ export class Directory {
       this.#refuse(message, 404, 'CLIENT_UNKNOWN', `nobody called "${name}" was here`)
     } else this.#wait(name, sender, path, message)
     return 0
+  }
+
+  /** Would a question to `name` be put to somebody who takes its body as a stream? */
+  takesStream(name: string, verb: string, path: string): boolean {
+    const target = this.#pick(name)
+    return target !== undefined && takesStream(target, verb, path)
   }
 
   /** Is everybody of this name, which is known, away for the moment? */
@@ -155,7 +167,7 @@ export class Directory {
     }
   }
 
-  #pick(name: string): Component | undefined {
+  #pick(name: string): Answerer | undefined {
     const byId = this.#deps.find(name) as Answerer | undefined
     if (byId !== undefined) return byId.attached === false ? undefined : byId
     let best: Answerer | undefined
@@ -191,9 +203,20 @@ export class Directory {
     forget = message.meta.cancel?.onCancel(stop) ?? forget
   }
 
+  #refuseStream({ meta }: Message): void {
+    const detail = 'the answering side takes no streams; send a body within limits.body'
+    if (meta.reply !== undefined) {
+      this.#deps.reply(meta.reply, outcome(Code.threw, 413, 'BODY_STREAM', detail))
+    }
+  }
+
   #refuse(message: Message, status: number, code: string, detail: string): void {
     this.#deps.reply(message.meta.reply as string, outcome(Code.absent, status, code, detail))
   }
+}
+
+function takesStream(target: Answerer, verb = 'GET', path: string): boolean {
+  return target.takesStream?.(verb, path) ?? false
 }
 
 function absent(name: string): Message {

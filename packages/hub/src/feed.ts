@@ -6,10 +6,9 @@
  * Invariant: it holds at most the outbox limit, updates leave in the order of their offsets, and whatever it cannot
  * give is told as `::gap`.
  */
-import type { Component } from '@sapwood/core'
+import type { Component, Downstream, Farewell } from '@sapwood/core'
 import { Mark, Update } from '@sapwood/core'
 import { control, GAP, restamped } from './control.ts'
-import type { Downstream, Farewell } from './downstream.ts'
 import type { FollowerOutput } from './follower.ts'
 import { Follower } from './follower.ts'
 import { Outbox } from './outbox.ts'

@@ -20,6 +20,7 @@ import {
   parseConnection,
   SYSTEM,
 } from '@sapwood/core'
+import { whoMeans } from './who.ts'
 
 export type Action = 'publish' | 'subscribe' | 'ask' | 'answer' | 'control'
 
@@ -53,19 +54,19 @@ export class Gate implements Component {
   readonly principal: Principal = SYSTEM
   readonly #deps: GateDeps
   readonly #next: Component
-  #rules: readonly Rule[]
+  readonly #rules: readonly (Rule & { readonly means: (principal: Principal) => boolean })[]
 
   constructor(next: Component, rules: readonly Rule[], deps: GateDeps) {
     this.#next = next
-    this.#rules = rules
+    this.#rules = rules.map((rule) => ({ ...rule, means: whoMeans(rule.who) }))
     this.#deps = deps
   }
 
   /** May `principal` do that on every path that `pattern` matches? */
   allows(principal: Principal, action: Action, pattern: string): boolean {
     if (principal.trusted) return true
-    for (const { who, may, path } of this.#rules) {
-      if (may.includes(action) && covers(path, pattern) && isMeant(who, principal)) return true
+    for (const { means, may, path } of this.#rules) {
+      if (may.includes(action) && covers(path, pattern) && means(principal)) return true
     }
     return false
   }
@@ -153,11 +154,4 @@ export class Gate implements Component {
 
 function isGrantee(component: Component): component is Grantee {
   return typeof (component as Partial<Grantee>).granted === 'function'
-}
-
-function isMeant(who: string, principal: Principal): boolean {
-  if (who === 'anyone' || who === principal.id) return true
-  if (!who.includes('*')) return who === 'signed-in' && principal.id !== 'anyone'
-  const parts = who.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${parts.join('.*')}$`).test(principal.id)
 }

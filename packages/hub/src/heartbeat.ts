@@ -8,7 +8,7 @@
  *
  * Invariant: a client whose transport is full or silent is asked once per interval, and found dead after `timeout`.
  */
-import type { Downstream } from './downstream.ts'
+import type { Downstream } from '@sapwood/core'
 import type { SessionSettings } from './session-host.ts'
 
 /** The answer of `beat` for a client that is dead. */

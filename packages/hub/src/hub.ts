@@ -2,7 +2,7 @@
  * The hub, assembled: Controller ─▶ Tap, and Gate ─▶ History ─▶ Router. Everything else reaches it through
  * `update`, and it reaches everything else through theirs.
  */
-import type { Component, Dispatcher, Message, Principal, Question } from '@sapwood/core'
+import type { Component, Dispatcher, Farewell, Message, Principal, Question } from '@sapwood/core'
 import {
   Controller,
   connection,
@@ -25,7 +25,6 @@ import { Budget } from './budget.ts'
 import { ERROR } from './control.ts'
 import { Counters } from './counters.ts'
 import { Directory } from './directory.ts'
-import type { Farewell } from './downstream.ts'
 import type { Engine } from './engine.ts'
 import { Gate } from './gate.ts'
 import { History } from './history.ts'
@@ -230,9 +229,12 @@ export class Hub implements UpstreamHost {
     return session
   }
 
-  /** Takes a frame of a client. */
-  receive(session: Session, path: string, message: Message): void {
-    receive(this, session, path, message)
+  /**
+   * Takes a frame of a client.
+   * @param principal on whose behalf, where that is not who the client is all the time.
+   */
+  receive(session: Session, path: string, message: Message, principal?: Principal): void {
+    receive(this, session, path, message, principal)
   }
 
   /** What happens at the limit of an outbox that `path` waits in. */
@@ -258,9 +260,9 @@ export class Hub implements UpstreamHost {
   }
 
   /** Gives a session the name that its client asks for, or tells the client why not. */
-  claim(session: Session, name: string): boolean {
-    const may = this.mayAnswer(session.principal, name)
-    const detail = `${session.principal.id} may not answer as "${name.slice(0, 128)}"`
+  claim(session: Session, name: string, principal: Principal = session.principal): boolean {
+    const may = this.mayAnswer(principal, name)
+    const detail = `${principal.id} may not answer as "${name.slice(0, 128)}"`
     const refused = may
       ? this.directory.claim(session, name)
       : { code: 'NOT_ALLOWED', detail, status: 403 }

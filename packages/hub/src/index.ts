@@ -1,10 +1,11 @@
 /** The hub: gate, history, sessions, presence. It listens nowhere by itself. */
 
+export type { Downstream, Farewell } from '@sapwood/core'
+export { SOCKET_LIMIT } from '@sapwood/core'
 export type { GapReason } from './control.ts'
 export { BYE, CANCEL, ERROR, GAP, HELLO, PING, REPLY, RESUMED } from './control.ts'
 export { Counters } from './counters.ts'
-export type { Downstream, Farewell } from './downstream.ts'
-export { SOCKET_LIMIT } from './downstream.ts'
+export type { Answerer } from './directory.ts'
 export type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './engine.ts'
 export type { Action, Rule } from './gate.ts'
 export { Gate } from './gate.ts'
@@ -21,3 +22,4 @@ export type { Policy } from './session-host.ts'
 export type { HubOptions, HubSettings, Log } from './settings.ts'
 export { HUB_DEFAULTS } from './settings.ts'
 export { logger } from './tap.ts'
+export { isMeant } from './who.ts'

@@ -9,7 +9,15 @@
  *
  * Invariant: it has at most one transport, and what one of them left undone the next one does.
  */
-import type { Component, Message, Principal, Timed } from '@sapwood/core'
+import type {
+  CarriedSession,
+  Component,
+  Downstream,
+  Farewell,
+  Message,
+  Principal,
+  Timed,
+} from '@sapwood/core'
 import {
   bodyValue,
   CONNECTED,
@@ -28,7 +36,6 @@ import {
 } from '@sapwood/core'
 import { Asks } from './asks.ts'
 import { control, ERROR, GAP, HELLO, PING, RESUMED, restamped } from './control.ts'
-import type { Downstream, Farewell } from './downstream.ts'
 import { Feed } from './feed.ts'
 import type { Grantee } from './gate.ts'
 import { DEAD, Heartbeat } from './heartbeat.ts'
@@ -58,7 +65,7 @@ export interface AttachOptions {
 /** The protocol that `::hello` tells. */
 export const VERSION = 1
 
-export class Session implements Component, Grantee, Flushable, Timed {
+export class Session implements CarriedSession, Component, Grantee, Flushable, Timed {
   id: string = NO_ID
   principal: Principal
   secret: string

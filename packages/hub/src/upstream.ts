@@ -24,30 +24,37 @@ import type { SessionHost } from './session-host.ts'
 
 export interface UpstreamHost extends SessionHost {
   readonly askTimeout: number
-  /** Gives a session the name that it asks for, or tells it why not. */
-  claim(session: Session, name: string): void
+  /** Gives a session the name that is asked for with these rights, or tells it why not. */
+  claim(session: Session, name: string, principal: Principal): void
 }
 
-type Handler = (host: UpstreamHost, session: Session, message: Message) => void
+type Handler = (host: UpstreamHost, session: Session, message: Message, sender: Component) => void
 
 const HANDLERS: Readonly<Record<string, Handler>> = {
-  [CONNECT]: (host, session, message) => subscriptions(host, session, CONNECT, message),
-  [DISCONNECT]: (host, session, message) => subscriptions(host, session, DISCONNECT, message),
+  [CONNECT]: (host, session, message, sender) =>
+    subscriptions(host, session, CONNECT, message, sender),
+  [DISCONNECT]: (host, session, message, sender) =>
+    subscriptions(host, session, DISCONNECT, message, sender),
   [REPLY]: answer,
   [CANCEL]: (_host, session, message) => session.asks.cancel(message.meta.reply ?? textOf(message)),
   [HELLO]: hello,
 }
 
-/** Takes one frame of a client. */
+/**
+ * Takes one frame of a client.
+ * @param principal on whose behalf, where that is not who the client is all the time.
+ */
 export function receive(
   host: UpstreamHost,
   session: Session,
   path: string,
   message: Message,
+  principal: Principal = session.principal,
 ): void {
+  const sender = principal === session.principal ? session : new Acting(session, principal)
   if (isControlPath(path)) {
     const handler = Object.hasOwn(HANDLERS, path) ? HANDLERS[path] : undefined
-    if (handler !== undefined) handler(host, session, message)
+    if (handler !== undefined) handler(host, session, message, sender)
     else {
       const detail = `a client cannot send ${path.slice(0, 64)}; see the protocol for what it can`
       mistake(host, session, message, { code: 'PATH_CONTROL', detail })
@@ -58,21 +65,27 @@ export function receive(
   if (fault !== undefined) {
     const detail = `the path "${path.slice(0, 64)}" ${fault}`
     mistake(host, session, message, { code: 'PATH_INVALID', detail })
-  } else if (isDirectPath(path)) direct(host, session, path, message)
-  else publish(host, session, path, message)
+  } else if (isDirectPath(path)) direct(host, session, path, message, sender)
+  else publish(host, session, path, message, sender)
 }
 
 /** A WebSocket has said its hello before it gets here; who comes by SSE or long poll says the name like this. */
-function hello(host: UpstreamHost, session: Session, message: Message): void {
+function hello(host: UpstreamHost, session: Session, message: Message, sender: Component): void {
   if (session.kind === 'ws') {
     const detail = 'this connection has said ::hello; open a new one to start again'
     return mistake(host, session, message, { code: 'HELLO_TWICE', detail })
   }
   const { name } = (bodyValue(message) ?? {}) as { readonly name?: unknown }
-  if (typeof name === 'string') host.claim(session, name)
+  if (typeof name === 'string') host.claim(session, name, sender.principal)
 }
 
-function subscriptions(host: UpstreamHost, session: Session, path: string, message: Message): void {
+function subscriptions(
+  host: UpstreamHost,
+  session: Session,
+  path: string,
+  message: Message,
+  sender: Component,
+): void {
   let patterns: unknown
   try {
     patterns = bodyValue(message)
@@ -81,7 +94,8 @@ function subscriptions(host: UpstreamHost, session: Session, path: string, messa
   }
   const list: unknown[] = Array.isArray(patterns) ? patterns : [patterns]
   for (const pattern of list) {
-    const fault = typeof pattern === 'string' ? wrong(host, session, path, pattern) : NOT_A_PATTERN
+    const fault =
+      typeof pattern === 'string' ? wrong(host, session, path, pattern, sender) : NOT_A_PATTERN
     if (fault !== undefined) {
       const told = typeof pattern === 'string' ? { ...fault, pattern } : fault
       mistake(host, session, message, told)
@@ -92,7 +106,7 @@ function subscriptions(host: UpstreamHost, session: Session, path: string, messa
     const others = text.includes('->') // `id->pattern`, which only a trusted client gets this far with
     const meta = after === undefined ? undefined : { after }
     const wanted = others ? jsonMessage(text, meta) : connection(session.id, text, after)
-    host.update(session, path, wanted)
+    host.update(sender, path, wanted)
   }
 }
 
@@ -106,9 +120,10 @@ function wrong(
   session: Session,
   path: string,
   pattern: string,
+  sender: Component,
 ): Fault | undefined {
   if (pattern.includes('->')) {
-    if (session.principal.trusted) return undefined
+    if (sender.principal.trusted) return undefined
     return { code: 'PATTERN_INVALID', detail: 'a client subscribes itself only; leave out the id' }
   }
   const fault = patternFault(pattern, host.settings.path)
@@ -131,13 +146,19 @@ function answer(host: UpstreamHost, session: Session, message: Message): void {
   }
 }
 
-function direct(host: UpstreamHost, session: Session, path: string, message: Message): void {
+function direct(
+  host: UpstreamHost,
+  session: Session,
+  path: string,
+  message: Message,
+  sender: Component,
+): void {
   const { body, type, meta } = message
   const { reply, deadline, ...rest } = meta
   const question = makeMessage(body, type, { ...rest, origin: session.id })
-  if (reply === undefined) return host.update(session, path, question)
+  if (reply === undefined) return host.update(sender, path, question)
   const timeout = Math.min(deadline ?? host.askTimeout, DAY)
-  if (!session.asks.ask(reply, { path, message: question, timeout, sender: session })) {
+  if (!session.asks.ask(reply, { path, message: question, timeout, sender })) {
     const detail = `${OPEN} questions of this client are unanswered; wait for some`
     mistake(host, session, message, { code: 'LIMIT_QUESTIONS', detail })
   }
@@ -145,7 +166,13 @@ function direct(host: UpstreamHost, session: Session, path: string, message: Mes
 
 const DAY = 86_400_000
 
-function publish(host: UpstreamHost, session: Session, path: string, message: Message): void {
+function publish(
+  host: UpstreamHost,
+  session: Session,
+  path: string,
+  message: Message,
+  sender: Component,
+): void {
   const { id, key, exclude, reply, trace } = message.meta
   const meta: Meta = {
     origin: session.id,
@@ -154,27 +181,28 @@ function publish(host: UpstreamHost, session: Session, path: string, message: Me
     ...(exclude !== undefined && { exclude }),
     ...(trace !== undefined && { trace }),
   }
-  const sender = reply === undefined ? session : new Publication(session, reply)
-  host.update(sender, path, makeMessage(message.body, message.type, meta))
+  const from = reply === undefined ? sender : new Acting(session, sender.principal, reply)
+  host.update(from, path, makeMessage(message.body, message.type, meta))
 }
 
-/** The sender of an update whose publisher wants a receipt: the session, and one thing more. */
-class Publication implements Component {
+/** A session as a sender, and one thing more: its client wants a receipt, or acts with the rights of somebody else. */
+class Acting implements Component {
   id: string
   readonly principal: Principal
   readonly #session: Session
-  readonly #reply: string
+  readonly #reply: string | undefined
 
-  constructor(session: Session, reply: string) {
+  constructor(session: Session, principal: Principal, reply?: string) {
     this.id = session.id
-    this.principal = session.principal
+    this.principal = principal
     this.#session = session
     this.#reply = reply
   }
 
   update(sender: Component, path: string, message: Message): void {
     const reply = this.#reply
-    if (path === RECEIPT) {
+    if (reply === undefined) this.#session.update(sender, path, message)
+    else if (path === RECEIPT) {
       const { body, type } = message
       this.#session.tellMessage(REPLY, makeMessage(body, type, { reply, code: 0 }))
     } else if (path === ERROR) {

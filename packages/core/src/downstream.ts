@@ -1,9 +1,11 @@
 /**
- * The port between a session and what carries its updates to the client: WebSocket, SSE, stream, long poll. A
+ * The port between a session and what carries its updates to the client: WebSocket, SSE, stream, long poll, lines. A
  * transport attaches, takes batches while it has room, says when it has room again, and detaches.
  * Invariant: what was given to `send` leaves in that order, or the transport detaches.
  */
-import type { Update } from '@sapwood/core'
+import type { Principal } from './component.ts'
+import type { Message } from './message.ts'
+import type { Update } from './update.ts'
 
 /** Why a hub closes a transport, as the client sees it in `::bye`. */
 export interface Farewell {
@@ -29,4 +31,27 @@ export interface Downstream {
   probe(): boolean
   /** Ends it. Returns what it has taken and knows not to have arrived. */
   close(farewell: Farewell): readonly Update[]
+}
+
+/** What a transport knows of the session that it carries. The hub makes them; who needs one has it handed in. */
+export interface CarriedSession {
+  readonly id: string
+  readonly principal: Principal
+  readonly name: string | undefined
+  readonly ended: boolean
+  attach(downstream: Downstream): void
+  /** The transport is gone. */
+  detach(downstream: Downstream): void
+  /** The transport has room again. */
+  drained(): void
+  /** The other end gave a sign of life. */
+  seen(): void
+  /** Sends the client a control update. */
+  tell(path: string, value: unknown): void
+  /** Takes an answer of the client. False if that was not asked of it. */
+  answer(token: string, message: Message): boolean
+  /** Sends what waits, as far as the transport takes it. */
+  flush(now: number): void
+  /** Closes the transport and ends the session for good. */
+  end(farewell?: Farewell): void
 }

@@ -1,10 +1,11 @@
-/** What the tests of the demo page stand on: the real command in its own process, and a real browser. */
+/** What the tests of the demo page stand on: the real command, and a real browser. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
+import { run } from 'sapwood'
 import { t as root, type Test } from 'tap'
 import { findProgram } from '../requires.ts'
 
@@ -20,33 +21,52 @@ const FLAGS = [
   '--disable-sync',
 ]
 
-const run = promisify(execFile)
+const execute = promisify(execFile)
 
-/** The command's own process: what it says first, and its end. */
+/** A command that runs, and is ready. */
 export class Hub {
   readonly url: string
-  readonly #process: ChildProcess
+  readonly #process: ChildProcess | undefined
 
-  private constructor(process: ChildProcess, url: string) {
-    this.#process = process
+  private constructor(url: string, process?: ChildProcess) {
     this.url = url
+    this.#process = process
   }
 
-  /** Starts `sapwood dev`; it is killed after the test at the latest. */
-  static async start(t: Test, port = '0'): Promise<Hub> {
-    const child = spawn(process.execPath, [COMMAND, 'dev', '--json', '--port', port], {
+  /** `sapwood dev` in this process, which takes no second to start; it ends with the test. */
+  static async start(t: Test): Promise<Hub> {
+    const signals = new EventEmitter()
+    const url = await new Promise<string>((resolve, reject) => {
+      const ended = run(['dev', '--json', '--port', '0'], {
+        env: {},
+        stdin: (async function* () {})(),
+        stdout: { write: (entry) => settleWhenReady(String(entry), resolve) },
+        stderr: { write: (text) => reject(new Error(String(text))) },
+        on: (signal, listener) => signals.on(signal, listener),
+        off: (signal, listener) => signals.off(signal, listener),
+      })
+      t.teardown(async () => {
+        // the second does not wait for anybody
+        signals.emit('SIGTERM')
+        signals.emit('SIGTERM')
+        await ended
+      })
+    })
+    return new Hub(url)
+  }
+
+  /** The command as a process of its own; it is killed after the test at the latest. */
+  static async run(t: Test, ...line: readonly string[]): Promise<Hub> {
+    const child = spawn(process.execPath, [COMMAND, ...line], {
       env: { PATH: process.env.PATH },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     t.teardown(() => child.kill('SIGKILL'))
-    for await (const line of createInterface(child.stdout)) {
-      const { msg, url } = JSON.parse(line) as { msg: string; url: string }
-      if (msg !== 'ready') continue
-      // what else it logs is not read, and must not stop it
-      child.stdout.resume()
-      return new Hub(child, url)
-    }
-    throw new Error('sapwood dev ended without being ready')
+    const url = await new Promise<string>((resolve, reject) => {
+      createInterface(child.stdout).on('line', (entry) => settleWhenReady(entry, resolve))
+      child.once('exit', () => reject(new Error(`sapwood ${line.join(' ')} ended unready`)))
+    })
+    return new Hub(url, child)
   }
 
   get port(): string {
@@ -55,6 +75,7 @@ export class Hub {
 
   /** Kills it, as a crash would. */
   async kill(): Promise<void> {
+    if (this.#process === undefined) throw new Error('it is no process of its own')
     const ended = once(this.#process, 'exit')
     this.#process.kill('SIGKILL')
     await ended
@@ -78,6 +99,12 @@ export class Hub {
   }
 }
 
+/** An entry of the log: is it the one that says where the hub is? */
+function settleWhenReady(entry: string, ready: (url: string) => void): void {
+  const { msg, url } = JSON.parse(entry) as { msg: string; url: string }
+  if (msg === 'ready') ready(url)
+}
+
 export interface Client {
   readonly id: string
   readonly transport: string
@@ -87,13 +114,18 @@ export interface Client {
 
 /** What curl printed. Rejects unless it ended well. */
 export async function curl(...args: readonly string[]): Promise<string> {
-  const { stdout } = await run('curl', ['--silent', '--show-error', '--fail-with-body', ...args])
+  const { stdout } = await execute('curl', [
+    '--silent',
+    '--show-error',
+    '--fail-with-body',
+    ...args,
+  ])
   return stdout
 }
 
 /** A line as it was pasted into a terminal. */
 export async function terminal(line: string): Promise<string> {
-  const { stdout } = await run('sh', ['-c', line])
+  const { stdout } = await execute('sh', ['-c', line])
   return stdout
 }
 

@@ -4,20 +4,24 @@
  * Invariant: every request ends within its wait and time limit, with the code in `X-Event-Return-Code`; a caller
  * that goes away is a question that nobody waits for.
  */
-import { Readable } from 'node:stream'
-import type { Component, Fault, Message, Principal } from '@sapwood/core'
+import type { IncomingMessage } from 'node:http'
+import type { Component, Fault, Message, Principal, Question } from '@sapwood/core'
 import { Code, message as makeMessage, NO_ID } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
-import { httpAnswer, parseAsk } from '@sapwood/wire'
+import { parseAsk } from '@sapwood/wire'
 import { readBody } from './body.ts'
-import type { Call } from './call.ts'
+import type { Call, HttpContext } from './call.ts'
 import { forCaller } from './call.ts'
 import { fault } from './problem.ts'
+import { respond } from './respond.ts'
+import { Upload } from './upload.ts'
+
+const PREFIX = '/client'
 
 /** Takes a call to `/client/<name>/…`. */
 export function ask(call: Call): void {
   const { head, context } = call
-  const rest = (call.request.url ?? '').slice('/client'.length)
+  const rest = (call.request.url ?? '').slice(PREFIX.length)
   const asked = parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
   if ('code' in asked) return call.problem(asked)
   call.identify(undefined, (principal) => {
@@ -25,6 +29,9 @@ export function ask(call: Call): void {
       const detail = `${principal.id} may not ask ${asked.path}; send a key or let a rule allow it`
       const refused = forCaller(fault('NOT_ALLOWED', detail, 403), principal)
       return call.problem(refused, CODE(Code.refused))
+    }
+    if (context.hub.directory.takesStream(asked.name, call.method, asked.path)) {
+      return new Upload(call).ask((body) => questionOf(call, principal, asked, body))
     }
     context.bodies.collect({
       request: call.request,
@@ -43,16 +50,9 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
   const { hub } = call.context
   const read: Message | Fault = readBody(body, call.head['content-type'])
   if ('code' in read) return call.problem(read, CODE(Code.threw))
-  const message = makeMessage(read.body, read.type, {
-    verb: call.method,
-    ...(asked.args.length > 0 && { args: asked.args }),
-    ...(asked.query !== '' && { query: asked.query }),
-  })
-  const sender: Component = { id: NO_ID, principal, update: () => undefined }
-  const timeout = asked.timeout ?? hub.askTimeout
-  const { path, name, wait = hub.all.ask.wait } = asked
-  const askNow = (): (() => void) =>
-    hub.ask({ path, message, timeout, sender }, (answer) => respond(call, answer))
+  const question = questionOf(call, principal, asked, read)
+  const { name, wait = hub.all.ask.wait } = asked
+  const askNow = (): (() => void) => hub.ask(question, (answer) => respond(call, answer))
   // the wait for somebody to come is not time that an answer takes
   let cancel = hub.directory.isAway(name)
     ? hub.directory.whenBack(name, wait, (absent) => {
@@ -65,19 +65,27 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
   })
 }
 
-function respond(call: Call, answer: Message): void {
-  const { response } = call
-  if (response.destroyed || response.headersSent) return
-  const { status, headers, body } = httpAnswer(answer)
-  const list = Object.entries(headers).flat()
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    const length = String(Buffer.byteLength(body))
-    response.writeHead(status, [...list, 'Content-Length', length, ...call.cors])
-    response.end(body)
-    return
-  }
-  response.writeHead(status, [...list, ...call.cors])
-  Readable.from(body)
-    .on('error', () => response.destroy())
-    .pipe(response)
+function questionOf(
+  call: Call,
+  principal: Principal,
+  { path, args, query, timeout }: Ask,
+  { body, type }: Pick<Message, 'body' | 'type'>,
+): Question {
+  const message = makeMessage(body, type, {
+    verb: call.method,
+    ...(args.length > 0 && { args }),
+    ...(query !== '' && { query }),
+  })
+  const sender: Component = { id: NO_ID, principal, update: () => undefined }
+  return { path, message, timeout: timeout ?? call.context.hub.askTimeout, sender }
+}
+
+/** Will the body of this request be handed on while it comes, whatever its length? */
+export function willStream(
+  { hub }: HttpContext,
+  { url = '', method = 'GET' }: IncomingMessage,
+): boolean {
+  if (!url.startsWith(PREFIX)) return false
+  const asked = parseAsk(url.slice(PREFIX.length))
+  return !('code' in asked) && hub.directory.takesStream(asked.name, method, asked.path)
 }

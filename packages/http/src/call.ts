@@ -7,6 +7,7 @@ import type { Fault, Principal } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
 import type { BatchEncoders } from './batch-encoder.ts'
 import type { Bodies } from './body.ts'
+import type { Bridges } from './bridges.ts'
 import type { Headers } from './problem.ts'
 import { answerProblem } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
@@ -20,6 +21,7 @@ export interface HttpContext {
   readonly settings: HttpSettings
   readonly trust: Trust
   readonly bodies: Bodies
+  readonly bridges: Bridges
   readonly encoders: BatchEncoders
 }
 

@@ -3,9 +3,11 @@
  * Invariant: a handler's throw, rejection or nonsense becomes code 251; a question that is cancelled aborts the
  * signal of its handler.
  */
+import { Readable } from 'node:stream'
 import type { Component, Message, Principal } from '@sapwood/core'
-import { NO_ID, SYSTEM } from '@sapwood/core'
-import type { Handlers } from '@sapwood/wire'
+import { isStream, NO_ID, SYSTEM } from '@sapwood/core'
+import type { Answerer } from '@sapwood/hub'
+import type { Handler, Handlers } from '@sapwood/wire'
 import { exceptionReply, findHandler, handlerInput, replyOf, unhandledReply } from '@sapwood/wire'
 
 /** What a handler knows of its question. */
@@ -27,14 +29,19 @@ export interface HandlerDeps {
 }
 
 /**
- * A component that answers with a table of functions.
+ * A component that answers with a table of functions. One whose property `stream` is true gets its data as a Node
+ * `Readable` of bytes, while they come (TB-02): as fast as it reads, up to `limits.stream`.
  * @param handlers by `GET time/utc`, or by a name such as `get_time_utc` (RP-10).
  * @example hub.answer('hub', handlerComponent(BUILT_IN, { update: … }))
  */
-export function handlerComponent(handlers: Handlers<HandlerContext>, deps: HandlerDeps): Component {
-  const component: Component = {
+export function handlerComponent(handlers: Handlers<HandlerContext>, deps: HandlerDeps): Answerer {
+  const component: Answerer = {
     id: NO_ID,
     principal: SYSTEM,
+    takesStream(verb, path) {
+      const handler = findHandler(handlers, verb, nounOf(path))
+      return handler !== undefined && isStreaming(handler)
+    },
     update(sender, path, message) {
       const { reply } = message.meta
       void answer(handlers, path, message, sender.principal, deps).then((result) => {
@@ -53,20 +60,39 @@ async function answer(
   deps: HandlerDeps,
 ): Promise<Message> {
   const { verb = 'GET', args = [], query = '', cancel } = message.meta
-  const slash = path.indexOf('/')
-  const noun = slash < 0 ? '' : path.slice(slash + 1)
+  const noun = nounOf(path)
   const handler = findHandler(handlers, verb, noun)
   if (handler === undefined) return unhandledReply()
   const stop = new AbortController()
   const forget = cancel?.onCancel(() => stop.abort())
   const context: HandlerContext = { peer: asker.id, verb, noun, query, signal: stop.signal }
   try {
-    return replyOf(await handler(context, handlerInput(message), ...args))
+    return replyOf(await handler(context, inputOf(handler, message), ...args))
   } catch (thrown) {
     return exceptionReply(thrown, deps.traced ?? false)
   } finally {
     forget?.()
   }
+}
+
+function nounOf(path: string): string {
+  const slash = path.indexOf('/')
+  return slash < 0 ? '' : path.slice(slash + 1)
+}
+
+/** Does this handler want its data as a stream? */
+function isStreaming(handler: Handler<HandlerContext>): boolean {
+  return (handler as { readonly stream?: unknown }).stream === true
+}
+
+function inputOf(
+  handler: Handler<HandlerContext>,
+  message: Message,
+): readonly [type: string, data: unknown] {
+  if (!isStreaming(handler)) return handlerInput(message)
+  const { body, type } = message
+  if (body instanceof Readable) return [type, body]
+  return [type, Readable.from(isStream(body) ? body : [body], { objectMode: false })]
 }
 
 /** What every hub answers under its own name (RP-32). */

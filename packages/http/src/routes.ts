@@ -26,6 +26,7 @@ const ROUTES: ReadonlyMap<string, { readonly alone?: Route; readonly below?: Rou
   ['connect', { below: connect }],
   ['disconnect', { below: disconnect }],
   ['ws', { alone: upgradeNeeded }],
+  ['tcp', { below: bridgeNeeded }],
   ['events', { alone: events, below: events }],
   ['stream', { alone: stream, below: stream }],
   ['poll', { alone: poll, below: poll }],
@@ -41,14 +42,20 @@ export function route(call: Call, assets: Assets): void {
   const entry = ROUTES.get(path.slice(1, slash < 0 ? path.length : slash))
   const taker = slash < 0 ? entry?.alone : entry?.below
   if (call.method === 'OPTIONS' && isPreflight(call)) preflight(call)
-  else if (taker === undefined) {
-    const detail = 'nothing is served here; see the documentation for what is'
-    call.problem(fault('NOT_FOUND', detail, 404))
-  } else taker(call, assets)
+  else if (taker === undefined) call.problem(NOWHERE)
+  else taker(call, assets)
 }
+
+const NOWHERE = fault('NOT_FOUND', 'nothing is served here; see the documentation for what is', 404)
 
 function upgradeNeeded(call: Call): void {
   const detail = 'open this as a WebSocket, subprotocol sapwood.v1'
+  call.problem(fault('UPGRADE_REQUIRED', detail, 426), ['Upgrade', 'websocket'])
+}
+
+function bridgeNeeded(call: Call): void {
+  if (!call.context.bridges.serves(call.path)) return call.problem(NOWHERE)
+  const detail = 'open this as a WebSocket; its binary frames are the bytes of the connection'
   call.problem(fault('UPGRADE_REQUIRED', detail, 426), ['Upgrade', 'websocket'])
 }
 

@@ -4,14 +4,17 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Fault } from '@sapwood/core'
 import { SapwoodError } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
+import { formatAddress, listenFault } from '@sapwood/net'
+import { willStream } from './ask.ts'
 import type { Assets } from './assets.ts'
 import { loadAssets } from './assets.ts'
 import { BatchEncoders } from './batch-encoder.ts'
 import { Bodies } from './body.ts'
+import { Bridges } from './bridges.ts'
 import type { HttpContext } from './call.ts'
 import { Call } from './call.ts'
 import { BUILT_IN, handlerComponent } from './handlers.ts'
@@ -28,8 +31,10 @@ import { Trust } from './trust.ts'
 import { serveUpgrades } from './upgrade.ts'
 
 export interface HttpServer {
-  /** Where it is reached, `http://127.0.0.1:8787`. */
+  /** Where it is reached, `http://127.0.0.1:8787`; empty without a port of its own. */
   readonly url: string
+  /** Serves a connection that somebody else took: from a shared port, or out of TLS. Nobody may be reading it. */
+  accept(socket: Socket): void
   /** Sends every client away, takes nobody new, and waits for open requests, at most `drain.limit`. */
   drain(): Promise<void>
   /** Ends everything now, the hub's sessions included, but not the hub. */
@@ -60,15 +65,23 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
   const server = makeServer(context, assets)
   const upgraded = serveUpgrades(server, context)
   try {
-    await listen(server, host, options.port ?? 8787)
+    if (options.listen ?? true) await listen(server, host, options.port ?? 8787)
+    // without this its clock for slow heads would stand still
+    else server.emit('listening')
   } catch (thrown) {
     forgetAnswers()
     context.close()
     throw thrown
   }
   const stopRehearsal = rehearse(stageOf)
-  const { address, port } = server.address() as AddressInfo
-  const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`
+  /** Connections of other listeners. Node does not count them as the server's own. */
+  const accepted = new Set<Socket>()
+  const accept = (socket: Socket): void => {
+    if (closing !== undefined) return void socket.destroy()
+    accepted.add(socket)
+    socket.on('close', () => accepted.delete(socket))
+    server.emit('connection', socket)
+  }
   let closing: Promise<void> | undefined
   let draining: Promise<void> | undefined
   const close = (): Promise<void> => {
@@ -80,26 +93,35 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
       for (const session of [...hub.sessions]) session.end({ reason: 'closed', retryAfter: 1000 })
       server.closeAllConnections()
       for (const socket of upgraded) socket.destroy()
+      for (const socket of accepted) socket.destroy()
     })
     return closing
   }
   const drainOnce = (): Promise<void> => {
-    draining ??= drain(server, context, close)
+    draining ??= drain(server, accepted, context, close)
     return draining
   }
-  return { url, close, drain: drainOnce }
+  return { url: urlOf(server), accept, close, drain: drainOnce }
+}
+
+function urlOf(server: Server): string {
+  const bound = server.address() as AddressInfo | null
+  return bound === null ? '' : `http://${formatAddress({ host: bound.address, port: bound.port })}`
 }
 
 function makeContext(hub: Hub, options: HttpOptions): HttpContext & { close(): void } {
   const settings = httpSettings(options)
   const encoders = new BatchEncoders()
   const bodies = new Bodies(hub.wheel, settings.limits.body, settings.limits.bodyTime)
+  const bridges = new Bridges(hub, settings, options.bridge?.allow ?? [])
   const forget = hub.outlet.onFlushed(() => encoders.release())
   const close = (): void => {
     forget()
+    bridges.close()
     bodies.close()
   }
-  return { hub, options, settings, trust: new Trust(hub, options), bodies, encoders, close }
+  const trust = new Trust(hub, options)
+  return { hub, options, settings, trust, bodies, bridges, encoders, close }
 }
 
 /** The same server for a hub of its own. */
@@ -138,8 +160,8 @@ function makeServer(context: HttpContext, assets: Assets): Server {
   )
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     const length = Number(request.headers['content-length'] ?? 0)
-    const isStream = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
-    if (length > limits.body && !isStream) {
+    const isLines = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
+    if (length > limits.body && !isLines && !willStream(context, request)) {
       const detail = `the body is larger than limits.body (${limits.body} bytes)`
       response.shouldKeepAlive = false
       const call = new Call(context, request, response, readHead(request))
@@ -170,27 +192,11 @@ function readAbsolute(request: IncomingMessage, head: RequestHead): void {
 
 async function listen(server: Server, host: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(listenFault(error, { host, port })),
+    )
     server.listen({ host, port, backlog: 4096 }, resolve)
   })
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): SapwoodError {
-  const place = `${host}:${port}`
-  const cause = { cause: error }
-  if (error.code === 'EADDRINUSE') {
-    const detail = `${place} is taken by another program; stop that one, or choose another port (0 takes a free one)`
-    return new SapwoodError('PORT_IN_USE', detail, cause)
-  }
-  if (error.code === 'EACCES') {
-    const detail = `${place} needs more rights; choose a port above 1023`
-    return new SapwoodError('PORT_FORBIDDEN', detail, cause)
-  }
-  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-    const detail = `${host} is no address of this machine; 127.0.0.1 and 0.0.0.0 always are`
-    return new SapwoodError('ADDRESS_INVALID', detail, cause)
-  }
-  return new SapwoodError('LISTEN_FAILED', `cannot listen on ${place}: ${error.message}`, cause)
 }
 
 /**
@@ -198,6 +204,7 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
  */
 async function drain(
   server: Server,
+  accepted: ReadonlySet<Socket>,
   { hub, settings }: HttpContext,
   close: () => Promise<void>,
 ): Promise<void> {
@@ -210,7 +217,7 @@ async function drain(
       server.closeIdleConnections()
       server.getConnections((_error, count) => {
         const left = end - hub.wheel.now()
-        if (count === 0 || left <= 0) resolve()
+        if (count + accepted.size === 0 || left <= 0) resolve()
         else hub.wheel.after(Math.min(LOOK, left), look)
       })
     }

@@ -1,6 +1,5 @@
 /** Liveness, readiness, and what was counted, in the Prometheus text form. */
-import type { Hub } from '@sapwood/hub'
-import type { Call } from './call.ts'
+import type { Call, HttpContext } from './call.ts'
 import { forCaller } from './call.ts'
 import { isLoopbackAddress } from './origins.ts'
 import { fault } from './problem.ts'
@@ -26,7 +25,7 @@ export function metrics(call: Call): void {
       const detail = 'metrics are for this machine and for who has a key'
       return call.problem(forCaller(fault('NOT_ALLOWED', detail, 403), principal))
     }
-    const text = metricsText(call.context.hub)
+    const text = metricsText(call.context)
     call.response.writeHead(200, [
       'Content-Type',
       'text/plain; version=0.0.4; charset=utf-8',
@@ -55,7 +54,7 @@ const COUNTERS = {
 } as const
 
 /** Everything that a hub counts, as Prometheus reads it. */
-export function metricsText(hub: Hub): string {
+export function metricsText({ hub, bridges }: Pick<HttpContext, 'hub' | 'bridges'>): string {
   const lines: string[] = []
   for (const [name, help] of Object.entries(COUNTERS)) {
     const value = hub.counters[name as keyof typeof COUNTERS]
@@ -65,6 +64,13 @@ export function metricsText(hub: Hub): string {
   add(lines, 'sapwood_history_updates', 'gauge', 'Updates retained.', hub.engine.count)
   add(lines, 'sapwood_history_bytes', 'gauge', 'Bytes retained.', hub.engine.bytes)
   add(lines, 'sapwood_outbox_bytes', 'gauge', 'Bytes that wait for clients.', hub.budget.used)
+  add(lines, 'sapwood_bridges', 'gauge', 'Bridges that are open.', bridges.size)
+  add(lines, 'sapwood_bridges_opened_total', 'counter', 'Bridges opened.', bridges.opened)
+  const { fromBrowsers, fromTargets } = bridges
+  const up = 'Bytes that bridges took from browsers.'
+  add(lines, 'sapwood_bridge_browser_bytes_total', 'counter', up, fromBrowsers)
+  const down = 'Bytes that bridges took from their targets.'
+  add(lines, 'sapwood_bridge_target_bytes_total', 'counter', down, fromTargets)
   const memory = process.memoryUsage.rss()
   add(lines, 'process_resident_memory_bytes', 'gauge', 'Resident memory.', memory)
   const { user, system } = process.cpuUsage()

@@ -4,8 +4,10 @@
  * forwarded, or to a request that was sent to another name (DNS rebinding).
  */
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { BlockList, isIPv6 } from 'node:net'
-import { keyChecker, Portal } from '@sapwood/auth'
+import { TLSSocket } from 'node:tls'
+import { certificatePrincipal, keyChecker, Portal } from '@sapwood/auth'
 import type { Fault, Principal } from '@sapwood/core'
 import { ANYONE } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
@@ -15,7 +17,7 @@ import type { RequestHead } from './request-head.ts'
 import type { HttpOptions } from './settings.ts'
 
 /** A peer on this machine, where that is enough. */
-const LOCAL: Principal = Object.freeze({ id: 'local', trusted: true })
+export const LOCAL: Principal = Object.freeze({ id: 'local', trusted: true })
 
 const FOREIGN_ORIGIN = fault(
   'ORIGIN_FOREIGN',
@@ -63,11 +65,13 @@ export class Trust {
     const bearer = bearerOf(head.authorization)
     if (bearer !== undefined) return this.#login('bearer', bearer, asker)
     if (token !== undefined) return this.#login('token', token, asker)
-    if (!this.#dev || !isLoopbackAddress(request.socket.remoteAddress)) {
-      return asker.identified(undefined, ANYONE)
-    }
+    const { socket } = request
+    const isLocal = this.#dev && isLoopbackAddress(socket.remoteAddress)
+    // a browser shows a certificate by itself, so a page that may not call must not profit
+    const found = certified(socket) ?? (isLocal ? LOCAL : undefined)
+    if (found === undefined) return asker.identified(undefined, ANYONE)
     const refused = this.#refusal(head)
-    asker.identified(refused, refused === undefined ? LOCAL : ANYONE)
+    asker.identified(refused, refused === undefined ? found : ANYONE)
   }
 
   /** The client's `token`, told in its hello. */
@@ -132,6 +136,12 @@ export class Trust {
       }
     })
   }
+}
+
+/** Whom a client certificate names that was verified. */
+function certified(socket: Socket): Principal | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
+  return certificatePrincipal(socket.getPeerX509Certificate()?.subjectAltName)
 }
 
 function bearerOf(authorization: string | undefined): string | undefined {

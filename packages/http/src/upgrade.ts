@@ -2,12 +2,26 @@
  * The way from an HTTP request to a WebSocket: who may, the handshake (RFC 6455 section 4.2), and the socket's
  * events. Handlers are shared by all sockets and find their connection on the socket, so that nothing of the
  * request outlives the handshake.
+ *
+ *     path              subprotocol   becomes
+ *     /ws               sapwood.v1    a session
+ *     /tcp/<host:port>  binary        a bridge to what was dialled for it, where bridges are on
  */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Fault, Principal } from '@sapwood/core'
-import { acceptAnswer, isFault, WEB_SOCKET_GUID, webSocketHandshake } from '@sapwood/wire'
+import { SOCKET_LIMIT } from '@sapwood/hub'
+import type { WebSocketHandshake } from '@sapwood/wire'
+import {
+  acceptAnswer,
+  closeFrame,
+  isFault,
+  WEB_SOCKET_GUID,
+  webSocketHandshake,
+} from '@sapwood/wire'
+import type { BridgeRefusal } from './bridges.ts'
 import type { HttpContext } from './call.ts'
 import { fault, rawProblem } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
@@ -15,23 +29,49 @@ import { readHead } from './request-head.ts'
 import { readQuery } from './target.ts'
 import { WebSocketDownstream } from './web-socket.ts'
 
-/** The subprotocol of a WebSocket. */
-const PROTOCOL = 'sapwood.v1'
+const SESSION = '/ws'
+/** The subprotocols of the two. A page that uses a bridge may name its own by its usual name, or none. */
+const SESSION_PROTOCOLS = ['sapwood.v1'] as const
+const BRIDGE_PROTOCOLS = ['binary'] as const
+/** Milliseconds that the other end has to answer a close. */
+const CLOSING = 2000
+
+/** What is at this end of a WebSocket. */
+interface Reader {
+  /** Bytes came in. */
+  read(chunk: Uint8Array): void
+  /** The socket takes bytes again. */
+  drained(): void
+  /** The socket is gone. */
+  ended(): void
+}
 
 const LINK: unique symbol = Symbol('link')
-type Linked = Duplex & { [LINK]?: WebSocketDownstream }
+type Linked = Duplex & { [LINK]?: Reader }
 
 /** Sockets that left HTTP behind. Node forgets them; whoever closes must not. */
 export type Upgraded = Set<Duplex>
 
-/** Lets `server` take WebSockets at `/ws`. Returns the sockets that are open. */
+/** A request that wants to become a WebSocket. */
+interface Upgrade {
+  readonly context: HttpContext
+  readonly open: Upgraded
+  readonly request: IncomingMessage
+  readonly head: RequestHead
+  readonly path: string
+  readonly socket: Linked
+  /** What came behind the head. */
+  readonly first: Buffer
+}
+
+/** Lets `server` take WebSockets at `/ws`, and at `/tcp/…`. Returns the sockets that are open. */
 export function serveUpgrades(server: Server, context: HttpContext): Upgraded {
   const open: Upgraded = new Set()
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
     socket.on('error', onError)
     const head = readHead(request)
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
-    if (path !== '/ws') {
+    if (path !== SESSION && !context.bridges.serves(path)) {
       return refuse(context, socket, fault('NOT_FOUND', 'WebSockets are served at /ws', 404))
     }
     const { trust } = context
@@ -39,51 +79,101 @@ export function serveUpgrades(server: Server, context: HttpContext): Upgraded {
     if (refused !== undefined) return refuse(context, socket, refused)
     const parameters = readQuery(query, ['token'])
     if (isFault(parameters)) return refuse(context, socket, parameters)
+    const upgrade: Upgrade = { context, open, request, head, path, socket, first }
     trust.identify(request, head, parameters.get('token') ?? undefined, {
       identified(problem, principal) {
         if (problem !== undefined) refuse(context, socket, problem)
-        else shake(context, open, request, head, socket, first, principal)
+        else shake(upgrade, principal)
       },
     })
   })
   return open
 }
 
-function shake(
-  context: HttpContext,
-  open: Upgraded,
-  request: IncomingMessage,
-  head: RequestHead,
-  socket: Linked,
-  first: Buffer,
-  principal: Principal,
-): void {
+function shake(upgrade: Upgrade, principal: Principal): void {
+  const { context, open, request, head, path, socket } = upgrade
   if (request.method !== 'GET') {
-    return refuse(context, socket, fault('METHOD_NOT_ALLOWED', 'a WebSocket begins with GET', 405))
+    const problem = fault('METHOD_NOT_ALLOWED', 'a WebSocket begins with GET', 405)
+    return refuse(context, socket, problem)
   }
-  const handshake = webSocketHandshake(head, [PROTOCOL])
+  const isSession = path === SESSION
+  const handshake = webSocketHandshake(head, isSession ? SESSION_PROTOCOLS : BRIDGE_PROTOCOLS)
   if (isFault(handshake)) {
     const { headers, ...problem } = handshake
     return refuse(context, socket, problem, headers)
   }
   if (!socket.writable) return
-  const accept = createHash('sha1')
-    .update(handshake.key + WEB_SOCKET_GUID)
-    .digest('base64')
-  socket.write(acceptAnswer(accept, handshake.protocol))
+  open.add(socket)
+  socket.on('close', () => open.delete(socket))
   const address = context.trust.address(request, head)
-  link(socket, new WebSocketDownstream(context, socket, principal, address), open)
-  if (first.length > 0) socket[LINK]?.read(first)
+  if (!isSession) return bridge(upgrade, principal, address, handshake)
+  accept(socket, handshake)
+  link(upgrade, new WebSocketDownstream(context, socket, principal, address))
 }
 
-function link(socket: Linked, downstream: WebSocketDownstream, open: Upgraded): void {
-  socket[LINK] = downstream
-  open.add(socket)
+/** Dials first, so that a WebSocket that opens is connected to its target, or closes at once and says why. */
+function bridge(
+  upgrade: Upgrade,
+  principal: Principal,
+  address: string,
+  handshake: WebSocketHandshake,
+): void {
+  const { context, path, socket } = upgrade
+  const waiting = new Waiting(socket)
+  link(upgrade, waiting)
+  waiting.giveUp = context.bridges.dial(path, principal, address, (dialled) => {
+    accept(socket, handshake)
+    if (dialled instanceof Socket) {
+      const bridge = context.bridges.open(socket, dialled)
+      socket[LINK] = bridge
+      for (const chunk of waiting.chunks) bridge.read(chunk)
+    } else {
+      delete socket[LINK]
+      turnAway(context, socket, dialled)
+    }
+    // read on, even if only to drop it: a socket closed on what nobody read is reset, and its close frame lost
+    socket.resume()
+  })
+}
+
+/** Reads a socket that is no WebSocket yet, so that its end is noticed, and keeps what comes for later. */
+class Waiting implements Reader {
+  readonly chunks: Uint8Array[] = []
+  giveUp: () => void = () => undefined
+  readonly #socket: Duplex
+  #held = 0
+
+  constructor(socket: Duplex) {
+    this.#socket = socket
+  }
+
+  read(chunk: Uint8Array): void {
+    this.chunks.push(chunk)
+    this.#held += chunk.length
+    if (this.#held >= SOCKET_LIMIT) this.#socket.pause()
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    this.giveUp()
+  }
+}
+
+function accept(socket: Duplex, { key, protocol }: WebSocketHandshake): void {
+  const digest = createHash('sha1')
+    .update(key + WEB_SOCKET_GUID)
+    .digest('base64')
+  socket.write(acceptAnswer(digest, protocol))
+}
+
+function link({ socket, first }: Upgrade, reader: Reader): void {
+  socket[LINK] = reader
   socket.on('data', onData)
   socket.on('drain', onDrain)
   socket.on('end', onEnd)
-  socket.on('close', () => open.delete(socket))
   socket.on('close', onClose)
+  if (first.length > 0) reader.read(first)
 }
 
 function onData(this: Linked, chunk: Buffer): void {
@@ -105,6 +195,13 @@ function onClose(this: Linked): void {
 
 function onError(this: Duplex): void {
   this.destroy()
+}
+
+/** Closes a WebSocket as soon as it is one: pages learn a close code, but nothing of a refused handshake. */
+function turnAway({ hub }: HttpContext, socket: Duplex, { close, reason }: BridgeRefusal): void {
+  const stop = hub.wheel.after(CLOSING, () => socket.destroy())
+  socket.once('close', stop)
+  socket.end(closeFrame(close, reason))
 }
 
 function refuse(

@@ -1,0 +1,48 @@
+/**
+ * An answer as the HTTP response of who asked.
+ * Invariant: it is written once; one that comes before the request has ended is not lost in a reset.
+ */
+import { pipeline, Readable } from 'node:stream'
+import type { Message } from '@sapwood/core'
+import { isStream } from '@sapwood/core'
+import { httpAnswer } from '@sapwood/wire'
+import type { Call } from './call.ts'
+
+/** Milliseconds for which the rest of a request is read and dropped behind an answer. */
+const LINGER = 500
+
+/** Answers `call` with what was answered to its question. Does nothing if its answer has begun. */
+export function respond(call: Call, answer: Message): void {
+  const { request, response } = call
+  if (response.destroyed || response.headersSent) return
+  const { status, headers, body } = httpAnswer(answer)
+  const list = Object.entries(headers).flat()
+  if (isStream(body)) {
+    response.writeHead(status, [...list, ...call.cors])
+    // whichever of the two breaks off takes the other with it
+    pipeline(Readable.from(body), response, () => undefined)
+    return
+  }
+  const length = String(Buffer.byteLength(body))
+  if (!request.complete) response.shouldKeepAlive = false
+  response.writeHead(status, [...list, 'Content-Length', length, ...call.cors])
+  if (request.complete) response.end(body)
+  else endEarly(call, body)
+}
+
+/**
+ * Ends an answer whose request has not ended. Closing the connection on what the client still sends would be a reset,
+ * which may overtake the answer: so the rest is read and dropped until it ends, the client leaves, or a moment is over.
+ */
+function endEarly({ request, response, context }: Call, body: string | Uint8Array): void {
+  response.write(body)
+  response.flushHeaders()
+  const end = (): void => {
+    stop()
+    response.end()
+  }
+  const stop = context.hub.wheel.after(LINGER, end)
+  request.once('end', end)
+  request.once('close', end)
+  request.resume()
+}

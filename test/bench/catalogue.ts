@@ -4,11 +4,15 @@ import { plainWs } from './peers/plain-ws.ts'
 import { sapwood } from './peers/sapwood.ts'
 import { socketIo } from './peers/socket-io.ts'
 import type { Scenario } from './scenario.ts'
+import { framing } from './scenarios/framing.ts'
+import { handOver } from './scenarios/hand-over.ts'
 import { handshakes } from './scenarios/handshakes.ts'
 import { idle } from './scenarios/idle.ts'
 import { matching } from './scenarios/matching.ts'
+import { resp } from './scenarios/resp.ts'
 import { resume } from './scenarios/resume.ts'
 import { saturating } from './scenarios/saturate.ts'
+import { splicing } from './scenarios/splicing.ts'
 import { stoppedReader } from './scenarios/stopped-reader.ts'
 
 export const PEERS: readonly Peer[] = [sapwood, plainWs, socketIo]
@@ -19,5 +23,9 @@ export const SCENARIOS: readonly Scenario[] = [
   idle,
   resume,
   matching,
+  framing,
+  handOver,
+  splicing,
+  resp,
   stoppedReader,
 ]

@@ -18,12 +18,20 @@ const CORES: Readonly<Record<Place, string>> = { server: '0', load: '1' }
 
 /** Starts node. With `ipc` it can send messages. */
 export function startNode(place: Place, args: readonly string[], ipc: boolean): ChildProcess {
-  const [command, ...before] = pinned
-    ? ['taskset', '-c', CORES[place], process.execPath]
-    : [process.execPath]
+  return startProgram(place, process.execPath, args, { ipc })
+}
+
+/** Starts any program. */
+export function startProgram(
+  place: Place,
+  program: string,
+  args: readonly string[],
+  { ipc = false, env = {} }: { ipc?: boolean; env?: Readonly<Record<string, string>> } = {},
+): ChildProcess {
+  const [command, ...before] = pinned ? ['taskset', '-c', CORES[place], program] : [program]
   const child = spawn(command as string, [...before, ...args], {
     stdio: ['ignore', ipc ? 'inherit' : 'pipe', 'inherit', ipc ? 'ipc' : 'ignore'],
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...process.env, NO_COLOR: '1', ...env },
   })
   RUNNING.add(child)
   child.on('exit', () => RUNNING.delete(child))

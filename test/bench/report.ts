@@ -35,6 +35,7 @@ export function table(scenario: Scenario, rows: readonly Measured[], quick: bool
     ...(quick
       ? ['Quick: smaller than the title says, so the goal is not judged.']
       : goal(scenario, good)),
+    ...(scenario.leftOut ?? []),
     ...remarks(rows),
   ].join('\n')
 }

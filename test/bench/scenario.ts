@@ -38,6 +38,8 @@ export interface Scenario {
   /** The figure by which peers are compared. */
   readonly compare?: string
   readonly goal?: Goal
+  /** What could not take part on this machine, and why. */
+  readonly leftOut?: readonly string[]
   run(run: Run): Promise<Figures>
 }
 

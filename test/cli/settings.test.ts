@@ -14,6 +14,7 @@ import {
   sampleFile,
   settingsText,
   shownSettings,
+  TABLES,
 } from 'sapwood'
 import { parse } from 'smol-toml'
 import type { Test } from 'tap'
@@ -81,24 +82,32 @@ test('a command may have defaults of its own, which the file overrules', async (
 test('rules and policies are read from TOML, JSON and the environment', async (t) => {
   const rule = { who: 'user:alice', may: ['publish', 'subscribe'], path: 'rooms/**' }
   const policy = { path: 'prices/**', policy: 'conflate' }
+  const bridges = [{ to: '127.0.0.1:6667', who: 'anyone' }, { to: '[::1]:80' }]
   const toml = await fileOf(
     t,
     `[[gate.rule]]\nwho = "user:alice"\nmay = ["publish", "subscribe"]\npath = "rooms/**"\n
-     [[session.policy]]\npath = "prices/**"\npolicy = "conflate"\n`,
+     [[session.policy]]\npath = "prices/**"\npolicy = "conflate"\n
+     [[bridge.allow]]\nto = "127.0.0.1:6667"\nwho = "anyone"\n[[bridge.allow]]\nto = "[::1]:80"\n`,
   )
   const json = await fileOf(
     t,
-    JSON.stringify({ gate: { rule: [rule] }, session: { policy: [policy] } }),
+    JSON.stringify({
+      gate: { rule: [rule] },
+      session: { policy: [policy] },
+      bridge: { allow: bridges },
+    }),
     'a.json',
   )
   const env = {
     SAPWOOD_GATE_RULE: JSON.stringify([rule]),
     SAPWOOD_SESSION_POLICY: JSON.stringify([policy]),
+    SAPWOOD_BRIDGE_ALLOW: JSON.stringify(bridges),
   }
   for (const sources of [{ file: toml, env: {} }, { file: json, env: {} }, { env }]) {
     const { values } = await readSettings(sources)
     t.same(values['gate.rule'], [rule])
     t.same(values['session.policy'], [policy])
+    t.same(values['bridge.allow'], bridges)
   }
 })
 
@@ -136,6 +145,8 @@ test('all problems of all sources are told at once, each with its place', async 
       'path = "a/**"', // 14
       'policy = "forget"', // 15
       'why = 1', // 16
+      '[[bridge.allow]]', // 17
+      'to = "*:80"', // 18
     ].join('\n'),
   )
   const problems = await problemsOf({
@@ -159,6 +170,7 @@ test('all problems of all sources are told at once, each with its place', async 
       'SAPWOOD_HUB_PORT: hub.port must be at most 65535, not "99999"',
       '--public: hub.public "a//b" has an empty segment',
       `${file}:9: gate.rule number 1: who: "nobody-known" names nobody; write anyone or user:NAME`,
+      `${file}:17: bridge.allow number 1: to: "*:80" is a wildcard; list each destination as HOST:PORT`,
       `${file}:6: poll.expire must be a duration like 250ms, 30s or 5m, not "soon"`,
     ].sort(),
   )
@@ -198,7 +210,8 @@ test('a variable that looks misspelt is told, one that only begins like ours is 
     PATH: '/bin',
   }
   const { warnings } = await readSettings({ env })
-  t.strictSame(warnings, ['SAPWOOD_POL_HOLD is no setting; did you mean SAPWOOD_POLL_HOLD?'])
+  const text = 'SAPWOOD_POL_HOLD is no setting; did you mean SAPWOOD_POLL_HOLD?'
+  t.strictSame(warnings, [{ code: 'SETTING_UNKNOWN', text }])
 })
 
 test('history has to cover a resume and the heartbeat', async (t) => {
@@ -256,6 +269,7 @@ test('the sample file starts a hub as it is, and with every line switched on', a
   for (const { key } of SETTINGS) t.match(said.get(key)?.origin, /all\.toml:\d+$/, key)
   t.equal(values['gate.rule'].length, 1)
   t.equal(values['session.policy'].length, 1)
+  t.equal(values['bridge.allow'].length, 1)
   t.ok(parse(await readFile(file, 'utf8')))
 })
 
@@ -283,7 +297,7 @@ test('every kind refuses what it is not', (t) => {
 test('names and environment names of settings are unique, and lists of tables come last in a section', (t) => {
   t.equal(new Set(SETTINGS.map(({ key }) => environmentName(key))).size, SETTINGS.length)
   for (const [index, { key, kind }] of SETTINGS.entries()) {
-    if (kind !== 'rules' && kind !== 'policies') continue
+    if (!TABLES.has(kind)) continue
     t.not(SETTINGS[index + 1]?.key.split('.')[0], key.split('.')[0], key)
   }
   t.end()

@@ -3,10 +3,9 @@ import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from '@sapwood/client'
-import { SETTINGS } from 'sapwood'
+import { SETTINGS, tomlText } from 'sapwood'
 import { type Test, test } from 'tap'
-import { start } from '../cli/command.ts'
-import { openTab } from '../page/stage.ts'
+import { Hub, openTab } from '../page/stage.ts'
 import { requires } from '../requires.ts'
 import type { CodeBlock } from './code-blocks.ts'
 import { codeBlocks, placeOf, readPage, TOP } from './code-blocks.ts'
@@ -18,14 +17,16 @@ const PAGES = [
   'docs/how-an-update-travels.md',
   'docs/protocol.md',
   'docs/components.md',
+  'docs/connections.md',
+  'docs/edge.md',
 ]
 const TUTORIAL = 'docs/tutorial.md'
 const ALL = [...PAGES, TUTORIAL, 'docs/errors.md']
 
-const NEEDS = requires('bash', 'curl', 'gzip')
+const NEEDS = requires('bash', 'curl', 'gzip', 'nc')
 
-function dev(t: Test): Promise<string> {
-  return start(t, ['dev', '--port', '0', '--json']).url()
+async function dev(t: Test): Promise<string> {
+  return (await Hub.start(t)).url
 }
 
 for (const page of PAGES) {
@@ -43,72 +44,75 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Somebody who reads the tutorial, and what its shop shows to a customer. */
-async function readTutorial(
-  t: Test,
-  visit: (shop: string, hub: string) => Promise<(state: string, number: string) => Promise<void>>,
-): Promise<void> {
+/** Waits until a page of the shop shows this state of an order. */
+type Shows = (state: string, number: string) => Promise<unknown>
+
+const BROWSER = requires('chromium')
+
+test('DB-22: the tutorial, with a page of its own and in a browser', NEEDS, async (t) => {
   const [hubPort, shopPort] = [await freePort(), await freePort()]
   const [url, shop] = [`http://127.0.0.1:${hubPort}`, `http://127.0.0.1:${shopPort}`]
   const env = { SAPWOOD_HUB_PORT: `${hubPort}`, PORT: `${shopPort}` }
   const reader = new Reader(t, { url, shop, env, dev: await dev(t) })
-  let shows: Awaited<ReturnType<typeof visit>> | undefined
+  const pages: Shows[] = []
+  const show = (state: string, number: string): Promise<unknown> =>
+    Promise.all(pages.map((shows) => shows(state, number)))
   for await (const { heading, text } of reader.read(TUTORIAL)) {
     if (!heading.startsWith('6.')) continue
     if (text.startsWith('The shop is open')) {
-      shows = await visit(shop, url)
-      await shows('packed', '42')
+      pages.push(await openOwn(t, shop, url))
+      await t.test('a browser signs in', BROWSER, async () => {
+        pages.push(await openInBrowser(t, shop))
+      })
+      await show('packed', '42')
     }
     const [, number] = /orders\/(\d+)\/ship/.exec(text) ?? []
-    if (number !== undefined) await shows?.('shipped', number)
+    if (number !== undefined) await show('shipped', number)
   }
+  t.equal(pages.length, BROWSER.skip === undefined ? 2 : 1)
+})
+
+async function openOwn(t: Test, shop: string, hub: string): Promise<Shows> {
+  const signedIn = await fetch(`${shop}/login`, {
+    method: 'POST',
+    body: new URLSearchParams({ user: 'ada' }),
+    redirect: 'manual',
+  })
+  const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? ''
+  const page = await (await fetch(shop, { headers: { cookie } })).text()
+  const states = new Map<string, unknown>()
+  for (const [, id = '', state] of page.matchAll(/id="(\d+)">(\w+)/g)) states.set(id, state)
+  t.same([...states.keys()], ['41', '42'])
+  const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const response = await fetch(shop + path, { ...init, headers: { cookie } })
+    if (!response.ok) throw new Error(`${path}: ${response.status}`)
+    return response
+  }
+  const client = connect(hub, {
+    authorize: (id, paths) =>
+      ask(`/push/connect/${id}`, { method: 'POST', body: JSON.stringify(paths) }),
+  })
+  t.teardown(() => client.close())
+  const show = (order: unknown): void => {
+    const { number, state } = order as Record<string, string>
+    states.set(number as string, state)
+  }
+  const subscribed = new Set<string>()
+  for (const number of states.keys()) client.subscribe(`orders/${number}`, show)
+  client.on('subscribed', async ({ pattern }) => {
+    subscribed.add(pattern)
+    show(await (await ask(`/${pattern}`)).json())
+  })
+  await until('both orders are followed', () => subscribed.size === 2)
+  return (state, number) => until(`${number} is ${state}`, () => states.get(number) === state)
 }
 
-test('DB-22: the tutorial, with a page of its own', NEEDS, async (t) => {
-  await readTutorial(t, async (shop, hub) => {
-    const signedIn = await fetch(`${shop}/login`, {
-      method: 'POST',
-      body: new URLSearchParams({ user: 'ada' }),
-      redirect: 'manual',
-    })
-    const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? ''
-    const page = await (await fetch(shop, { headers: { cookie } })).text()
-    const states = new Map<string, unknown>()
-    for (const [, id = '', state] of page.matchAll(/id="(\d+)">(\w+)/g)) states.set(id, state)
-    t.same([...states.keys()], ['41', '42'])
-    const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
-      const response = await fetch(shop + path, { ...init, headers: { cookie } })
-      if (!response.ok) throw new Error(`${path}: ${response.status}`)
-      return response
-    }
-    const client = connect(hub, {
-      authorize: (id, paths) =>
-        ask(`/push/connect/${id}`, { method: 'POST', body: JSON.stringify(paths) }),
-    })
-    t.teardown(() => client.close())
-    const show = (order: unknown): void => {
-      const { number, state } = order as Record<string, string>
-      states.set(number as string, state)
-    }
-    const subscribed = new Set<string>()
-    for (const number of states.keys()) client.subscribe(`orders/${number}`, show)
-    client.on('subscribed', async ({ pattern }) => {
-      subscribed.add(pattern)
-      show(await (await ask(`/${pattern}`)).json())
-    })
-    await until('both orders are followed', () => subscribed.size === 2)
-    return (state, number) => until(`${number} is ${state}`, () => states.get(number) === state)
-  })
-})
-
-test('DB-22: the tutorial, in a browser', requires('chromium', 'bash', 'curl'), async (t) => {
-  await readTutorial(t, async (shop) => {
-    const page = await openTab(t, shop)
-    await page.goto('/')
-    await page.getByRole('button', { name: 'Sign in' }).click()
-    return (state, number) => page.locator(`td[id="${number}"]`, { hasText: state }).waitFor()
-  })
-})
+async function openInBrowser(t: Test, shop: string): Promise<Shows> {
+  const page = await openTab(t, shop)
+  await page.goto('/')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  return (state, number) => page.locator(`td[id="${number}"]`, { hasText: state }).waitFor()
+}
 
 test('the tutorial adds its blocks to the shop, and nothing else', async (t) => {
   let left = linesOf(readPage('docs/tutorial/shop-with-push.js'))
@@ -168,7 +172,7 @@ test('every setting stands in the protocol, with its default', async (t) => {
   ]
   t.same(
     rows.map(([, key, fallback]) => [key, fallback]),
-    SETTINGS.map(({ key, fallback }) => [key, Array.isArray(fallback) ? 'none' : `${fallback}`]),
+    SETTINGS.map(({ key, fallback }) => [key, fallbackText(fallback)]),
   )
 })
 
@@ -200,7 +204,7 @@ test('every code of the source stands among the errors, and no other', async (t)
 
 /** Words in quotes that look like codes and are none: HTTP methods, signals, parts of names. */
 const NO_CODES = new Set(
-  'GET HEAD PUT POST OPTIONS CONNECT SIGINT SIGTERM CONFIG DEBUG TOKEN KEY URL'.split(' '),
+  'GET HEAD PUT POST OPTIONS CONNECT SIGINT SIGTERM CONFIG DEBUG TOKEN KEY URL DNS'.split(' '),
 )
 /** Codes of Node and of the system, names of environment variables. */
 const FOREIGN = /^(E[A-Z]+|ERR_.+|HPE_.+|SAPWOOD_.+)$/
@@ -219,4 +223,9 @@ function codesOfTheSource(): Set<string> {
     }
   }
   return codes
+}
+
+function fallbackText(fallback: (typeof SETTINGS)[number]['fallback']): string {
+  if (Array.isArray(fallback)) return 'none'
+  return typeof fallback === 'object' ? tomlText(fallback) : String(fallback)
 }

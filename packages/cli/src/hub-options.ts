@@ -55,6 +55,13 @@ export function httpOptions(values: Values): HttpOptions {
       headerTime: values['limits.header_time'],
       bodyTime: values['limits.body_time'],
     },
+    bridge: {
+      allow: values['bridge.allow'],
+      connect: values['bridge.connect'],
+      idle: values['bridge.idle'],
+      connections: values['bridge.connections'],
+      connectionsPerAddress: values['bridge.connections_per_address'],
+    },
     drain: { limit: values['drain.limit'] },
   }
 }

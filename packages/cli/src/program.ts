@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { addAskCommand } from './commands/ask-command.ts'
 import { addConfigCommand } from './commands/config-command.ts'
 import { addDevCommand } from './commands/dev-command.ts'
+import { addEdgeCommand } from './commands/edge-command.ts'
 import { addHubCommand } from './commands/hub-command.ts'
 import { addPubCommand } from './commands/pub-command.ts'
 import { addSubCommand } from './commands/sub-command.ts'
@@ -66,6 +67,7 @@ function commandLine(surroundings: Surroundings): Command {
   program.commandsGroup('Start:')
   addDevCommand(program, surroundings)
   addHubCommand(program, surroundings)
+  addEdgeCommand(program, surroundings)
   program.commandsGroup('Messages:')
   addPubCommand(program, surroundings)
   addSubCommand(program, surroundings)

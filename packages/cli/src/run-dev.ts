@@ -6,15 +6,19 @@ import { spawn } from 'node:child_process'
 import { reasonOf, SapwoodError } from '@sapwood/core'
 import type { HttpOptions } from '@sapwood/http'
 import type { Log } from '@sapwood/hub'
+import { edgePlan } from './edge/edge-plan.ts'
 import { failure } from './failure.ts'
 import { httpOptions, hubOptions } from './hub-options.ts'
+import { linePlan } from './line/line-plan.ts'
 import { plainLog, serviceLog } from './log.ts'
 import { serve } from './serve.ts'
 import { settingsOf } from './setting-flags.ts'
+import { hostOfAddress } from './settings/address-text.ts'
 import type { Settings } from './settings/settings.ts'
 import type { RunningHub } from './start-hub.ts'
 import { startHub } from './start-hub.ts'
 import type { Surroundings } from './surroundings.ts'
+import { tlsPlan } from './tls-plan.ts'
 
 export interface DevFlags extends Readonly<Record<string, unknown>> {
   /** JSON lines for machines instead of plain words. */
@@ -40,7 +44,7 @@ export async function runDev(flags: DevFlags, surroundings: Surroundings): Promi
   const { stdout } = surroundings
   const level = values['log.level']
   const log = plain ? plainLog(level, surroundings) : await serviceLog(level, surroundings, true)
-  for (const warning of warnings) log.warn({ code: 'SETTING_UNKNOWN' }, warning)
+  for (const { code, text } of warnings) log.warn({ code }, text)
   const show = (line: string): void => {
     if (plain) stdout.write(line)
     else log.info({}, line.trimEnd())
@@ -48,7 +52,7 @@ export async function runDev(flags: DevFlags, surroundings: Surroundings): Promi
   const start = async (): Promise<RunningHub> => {
     const running = await startOnFreePort(settings, log, values['log.updates'] ? show : undefined)
     const { url, listen } = running
-    if (plain) stdout.write(welcome(url))
+    if (plain) stdout.write(welcome(url, listen.line))
     else log.info({ url, listen }, 'ready')
     if (flags.open === true) openPage(url, log)
     return running
@@ -57,39 +61,50 @@ export async function runDev(flags: DevFlags, surroundings: Surroundings): Promi
 }
 
 function requireLoopback({ values, said }: Settings): void {
-  const host = values['hub.host']
-  if (LOOPBACK.includes(host)) return
-  throw failure(
-    'DEV_NOT_LOOPBACK',
-    `${said.get('hub.host')?.origin}: sapwood dev trusts everybody, so it does not listen on ${host}`,
-    'leave the host out, or start a hub with a key: sapwood hub --host ADDRESS --key KEY',
-  )
+  for (const key of ['hub.host', 'hub.line', 'edge.listen'] as const) {
+    const value = values[key]
+    const host = key === 'hub.host' ? value : hostOfAddress(value)
+    if (value === '' || host === undefined || LOOPBACK.includes(host)) continue
+    throw failure(
+      'DEV_NOT_LOOPBACK',
+      `${said.get(key)?.origin}: sapwood dev trusts everybody, so it does not listen on ${host || 'every address'}`,
+      'leave the host out, or start a hub with a key: sapwood hub --host ADDRESS --key KEY',
+    )
+  }
 }
 
 /** The usual port may be taken; unless somebody asked for just this one, any other does as well. */
 async function startOnFreePort(
-  { values, said }: Settings,
+  settings: Settings,
   log: Log,
   onUpdate?: (line: string) => void,
 ): Promise<RunningHub> {
-  const own = hubOptions(values, { log })
+  const { values, said } = settings
+  const rest = {
+    hub: hubOptions(values, { log }),
+    line: linePlan(values, true),
+    tls: await tlsPlan(settings),
+    edge: await edgePlan(settings),
+    onUpdate,
+  }
   const served = httpOptions(values)
   const http: HttpOptions = { ...served, dev: true, assets: { ...served.assets, page: PAGE } }
   try {
-    return await startHub(own, http, onUpdate)
+    return await startHub({ ...rest, http })
   } catch (thrown) {
     const isTaken = thrown instanceof SapwoodError && thrown.code === 'PORT_IN_USE'
     if (!isTaken || said.get('hub.port')?.origin !== 'default') throw thrown
     log.warn({ port: http.port }, 'the usual port is taken; taking a free one')
-    return startHub(own, { ...http, port: 0 }, onUpdate)
+    return startHub({ ...rest, http: { ...http, port: 0 } })
   }
 }
 
-function welcome(url: string): string {
+function welcome(url: string, line: string | undefined): string {
+  const lines = line === undefined ? '' : `\n  lines        ${line}`
   return `Sapwood is ready, for trying things out: anyone on this machine may do everything, without a key.
 
   hub          ${url}
-  demo page    ${url}/
+  demo page    ${url}/${lines}
   say          curl -d '{"text":"hello"}' ${url}/update/rooms/lobby
   watch        curl -N '${url}/events?path=rooms/**'
   stop         Ctrl-C

@@ -1,6 +1,8 @@
 /** The process behind `sapwood hub`: it announces that it is ready in one line, and drains before it stops. */
+import { edgePlan } from './edge/edge-plan.ts'
 import { failure } from './failure.ts'
 import { httpOptions, hubOptions } from './hub-options.ts'
+import { linePlan } from './line/line-plan.ts'
 import { serviceLog } from './log.ts'
 import { serve } from './serve.ts'
 import { settingsOf } from './setting-flags.ts'
@@ -8,6 +10,7 @@ import type { Values } from './settings/table.ts'
 import type { RunningHub } from './start-hub.ts'
 import { startHub } from './start-hub.ts'
 import type { Surroundings } from './surroundings.ts'
+import { tlsPlan } from './tls-plan.ts'
 
 export interface HubFlags extends Readonly<Record<string, unknown>> {
   /** JSON lines on a terminal, too. */
@@ -19,15 +22,23 @@ export interface HubFlags extends Readonly<Record<string, unknown>> {
  * @throws SapwoodError `CONFIG_INVALID`, `NOBODY_CAN_PUBLISH`, `PORT_IN_USE` and others that say why it cannot listen.
  */
 export async function runHub(flags: HubFlags, surroundings: Surroundings): Promise<void> {
-  const { values, warnings } = await settingsOf(flags, surroundings)
+  const settings = await settingsOf(flags, surroundings)
+  const { values, warnings } = settings
   requirePublisher(values, surroundings)
   const log = await serviceLog(values['log.level'], surroundings, flags.json === true)
-  for (const warning of warnings) log.warn({ code: 'SETTING_UNKNOWN' }, warning)
+  for (const { code, text } of warnings) log.warn({ code }, text)
   const onUpdate = values['log.updates']
     ? (line: string): void => log.info({}, line.trimEnd())
     : undefined
   const start = async (): Promise<RunningHub> => {
-    const running = await startHub(hubOptions(values, { log }), httpOptions(values), onUpdate)
+    const running = await startHub({
+      hub: hubOptions(values, { log }),
+      http: httpOptions(values),
+      line: linePlan(values, false),
+      tls: await tlsPlan(settings),
+      edge: await edgePlan(settings),
+      onUpdate,
+    })
     log.info({ url: running.url, listen: running.listen }, 'ready')
     return running
   }

@@ -14,6 +14,9 @@ type Flags = Readonly<Record<string, unknown>>
 /** The environment name of `--config`. */
 const CONFIG = 'SAPWOOD_CONFIG'
 
+/** What a hub needs to serve TLS. */
+export const TLS_SETTINGS: readonly SettingKey[] = ['hub.tls_cert', 'hub.tls_key', 'hub.tls_ca']
+
 /** Adds the flags of `keys` to `command`, as the table describes them. */
 export function addSettingFlags(command: Command, keys: readonly SettingKey[]): void {
   for (const setting of SETTINGS) {

@@ -70,7 +70,7 @@ async function create(file: string, text: string): Promise<void> {
 
 async function check(file: string, surroundings: Surroundings): Promise<void> {
   const { warnings } = await settingsOf({ config: file }, surroundings)
-  for (const warning of warnings) surroundings.stderr.write(`warning: ${warning}\n`)
+  for (const { text } of warnings) surroundings.stderr.write(`warning: ${text}\n`)
   surroundings.stdout.write(`${file} is in order.\n`)
 }
 

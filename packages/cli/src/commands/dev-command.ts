@@ -1,7 +1,7 @@
 /** `sapwood dev`: a hub for trying things out. */
 import type { Command } from 'commander'
 import type { DevFlags } from '../run-dev.ts'
-import { addConfigFlags, addSettingFlags } from '../setting-flags.ts'
+import { addConfigFlags, addSettingFlags, TLS_SETTINGS } from '../setting-flags.ts'
 import type { Surroundings } from '../surroundings.ts'
 
 export function addDevCommand(program: Command, surroundings: Surroundings): void {
@@ -9,7 +9,7 @@ export function addDevCommand(program: Command, surroundings: Surroundings): voi
     .command('dev')
     .summary('a hub for trying things out, on this machine only')
     .description('Starts a hub for trying things out: this machine only, no key, with a demo page.')
-  addSettingFlags(command, ['hub.port'])
+  addSettingFlags(command, ['hub.port', 'hub.line', ...TLS_SETTINGS])
   command
     .option('--open', 'open the demo page in a browser')
     .option('--json', 'log JSON lines instead of plain words')

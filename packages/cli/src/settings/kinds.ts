@@ -2,10 +2,14 @@
  * The kinds of settings: what each becomes, and how it is described to somebody who wrote something else.
  * Types and words only; `read-value.ts` does the reading.
  */
+import type { EdgeWhen } from '@sapwood/wire'
 
 export const ACTIONS = ['publish', 'subscribe', 'ask', 'answer', 'control'] as const
 export const POLICIES = ['catch-up', 'conflate', 'drop-oldest', 'disconnect'] as const
+export const PROXY_PROTOCOLS = ['v1', 'v2'] as const
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+
+export const SNIFF_DEFAULT = { bytes: 16_384, timeout: '3s' } as const
 
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
@@ -23,6 +27,31 @@ export interface PolicyRow {
   readonly policy: (typeof POLICIES)[number]
 }
 
+/** One `[[bridge.allow]]`: a destination that pages may have dialled for them. */
+export interface BridgeRow {
+  /** `HOST:PORT`. */
+  readonly to: string
+  /** As in `RuleRow`; `signed-in` where nothing is said. */
+  readonly who?: string
+}
+
+/** One `[[edge.route]]`: where connections go whose first bytes are like this. */
+export interface RouteRow {
+  readonly when: EdgeWhen
+  /** `hub`, `line`, `pipe`, `tcp://HOST:PORT`, `unix:PATH` or `module:FILE#export`. */
+  readonly to: string
+  readonly rewrite?: { readonly host: string }
+  readonly proxy_protocol?: (typeof PROXY_PROTOCOLS)[number]
+}
+
+/** How much, and for how long, a shared port looks at a connection before it decides. */
+export interface SniffLimits {
+  /** Bytes. */
+  readonly bytes: number
+  /** Milliseconds. */
+  readonly timeout: number
+}
+
 export interface ValueOfKind {
   /** Milliseconds. */
   readonly duration: number
@@ -31,6 +60,13 @@ export interface ValueOfKind {
   readonly integer: number
   readonly boolean: boolean
   readonly text: string
+  /** `HOST:PORT` or `unix:PATH`; `none` is empty. */
+  readonly address: string
+  /** The name of a file; `none` is empty. */
+  readonly file: string
+  /** Where a connection goes, as in `RouteRow`, or `close`. */
+  readonly target: string
+  readonly sniff: SniffLimits
   readonly level: LogLevel
   readonly keys: readonly string[]
   readonly patterns: readonly string[]
@@ -38,9 +74,17 @@ export interface ValueOfKind {
   readonly networks: readonly string[]
   readonly rules: readonly RuleRow[]
   readonly policies: readonly PolicyRow[]
+  readonly bridges: readonly BridgeRow[]
+  readonly routes: readonly RouteRow[]
 }
 
 export type KindName = keyof ValueOfKind
+
+/** Lists of tables: `[[section.name]]` in the file, JSON in the environment. */
+export const TABLES: ReadonlySet<KindName> = new Set(['rules', 'policies', 'bridges', 'routes'])
+
+/** What in the environment and after `--set` is JSON. */
+export const STRUCTURED: ReadonlySet<KindName> = new Set([...TABLES, 'sniff'])
 
 /** Each goes on with "must be …". */
 export const HINTS: Readonly<Record<KindName, string>> = {
@@ -49,6 +93,10 @@ export const HINTS: Readonly<Record<KindName, string>> = {
   integer: 'a whole number',
   boolean: 'true or false',
   text: 'a text',
+  address: 'an address like 127.0.0.1:8007 or unix:/run/sapwood.sock',
+  file: 'the name of a file',
+  target: 'close, hub, line, tcp://HOST:PORT, unix:PATH or module:FILE#export',
+  sniff: 'a table with bytes and timeout',
   level: `one of ${LOG_LEVELS.join(', ')}`,
   keys: 'a key or a list of keys',
   patterns: 'a pattern or a list of patterns',
@@ -56,6 +104,8 @@ export const HINTS: Readonly<Record<KindName, string>> = {
   networks: 'an address or a list of addresses',
   rules: 'a list of tables with who, may and path',
   policies: 'a list of tables with path and policy',
+  bridges: 'a list of tables with to, and who where it is not signed-in',
+  routes: 'a list of tables with when and to',
 }
 
 /** What decides how a setting is read. */

@@ -2,6 +2,7 @@
  * A layer is what one source (defaults, file, environment, flags) said, each value with the place where it was said.
  * Invariant: nothing is lost on the way: what cannot be taken into the layer is among its problems.
  */
+import { STRUCTURED, TABLES } from './kinds.ts'
 import { nearest } from './nearest.ts'
 import type { Setting, SettingKey } from './table.ts'
 import { environmentName, flagName, SETTINGS } from './table.ts'
@@ -121,7 +122,7 @@ async function typedLayer(typed: readonly Typed[]): Promise<Layer> {
   const problems: Problem[] = []
   for (const { setting, text, origin } of typed) {
     const { key, kind } = setting
-    if (kind !== 'rules' && kind !== 'policies') {
+    if (!STRUCTURED.has(kind)) {
       said.set(key, { raw: text, origin })
       continue
     }
@@ -132,13 +133,14 @@ async function typedLayer(typed: readonly Typed[]): Promise<Layer> {
   return { said, problems }
 }
 
-/** Tables are typed as JSON, and have to have the shape that a file would have. */
+/** Tables and objects are typed as JSON, and have to have the shape that a file would have. */
 async function rowFaults(key: SettingKey, text: string): Promise<readonly string[]> {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return ['must be a JSON array of objects here']
+    const isList = TABLES.has(SETTINGS.find((setting) => setting.key === key)?.kind ?? 'text')
+    return [`must be a JSON ${isList ? 'array of objects' : 'object'} here`]
   }
   const { shapeFaults } = await import('./shape.ts')
   const [section = '', name = ''] = key.split('.')

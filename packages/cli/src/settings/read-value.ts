@@ -4,10 +4,22 @@
  * Invariant: a value that is returned is within its bounds and safe to hand to the hub.
  */
 import { BlockList, isIP } from 'node:net'
-import { isPlainPath, patternFault } from '@sapwood/core'
-import { parseDuration, parseSize } from '@sapwood/wire'
-import type { KindName, PolicyRow, RuleRow, Traits, ValueOfKind } from './kinds.ts'
-import { HINTS, LOG_LEVELS } from './kinds.ts'
+import { isPlainPath, patternFault, SapwoodError } from '@sapwood/core'
+import type { EdgeWhen } from '@sapwood/wire'
+import { destinationFault, edgeMatcher, parseDuration, parseSize, rewriteHost } from '@sapwood/wire'
+import { edgeTarget } from '../edge/edge-target.ts'
+import { isAddress } from './address-text.ts'
+import type {
+  BridgeRow,
+  KindName,
+  PolicyRow,
+  RouteRow,
+  RuleRow,
+  SniffLimits,
+  Traits,
+  ValueOfKind,
+} from './kinds.ts'
+import { HINTS, LOG_LEVELS, SNIFF_DEFAULT } from './kinds.ts'
 
 /** The value, or what is wrong with what was said, as the rest of a sentence that begins with the setting. */
 export type Reading<Value> = { readonly value: Value } | { readonly fault: string }
@@ -33,6 +45,19 @@ const READERS: { readonly [Name in KindName]: Reader<ValueOfKind[Name]> } = {
   },
   text: (raw, traits) =>
     typeof raw === 'string' && raw !== '' ? { value: raw } : unfit(raw, traits),
+  address: (raw, traits) => {
+    if (traits.none === true && raw === 'none') return { value: '' }
+    return typeof raw === 'string' && isAddress(raw) ? { value: raw } : unfit(raw, traits)
+  },
+  file: (raw, traits) => {
+    if (traits.none === true && raw === 'none') return { value: '' }
+    return typeof raw === 'string' && raw !== '' ? { value: raw } : unfit(raw, traits)
+  },
+  target: (raw, traits) => {
+    const isTarget = raw === 'close' || (typeof raw === 'string' && edgeTarget(raw) !== undefined)
+    return isTarget ? { value: raw } : unfit(raw, traits)
+  },
+  sniff: sniffLimits,
   level: (raw, traits) => {
     const value = LOG_LEVELS.find((level) => level === raw)
     return value === undefined ? unfit(raw, traits) : { value }
@@ -41,12 +66,14 @@ const READERS: { readonly [Name in KindName]: Reader<ValueOfKind[Name]> } = {
   patterns: list(publicFault),
   origins: list(originFault),
   networks: list(networkFault),
-  rules: rows<RuleRow>(({ who, path }) =>
-    WHO.test(who)
-      ? pathFaultOf(path)
-      : `who: ${quote(who)} names nobody; write anyone or user:NAME`,
-  ),
+  rules: rows<RuleRow>(({ who, path }) => whoFault(who) ?? pathFaultOf(path)),
   policies: rows<PolicyRow>(({ path }) => pathFaultOf(path)),
+  bridges: rows<BridgeRow>(({ to, who = 'signed-in' }) => {
+    const fault = destinationFault(to)
+    if (fault !== undefined) return `to: ${quote(to)} ${fault}`
+    return whoFault(who)
+  }),
+  routes: rows<RouteRow>(routeFault),
 }
 
 /**
@@ -113,6 +140,52 @@ function rows<Row>(faultOf: (row: Row) => string | undefined): Reader<readonly R
     }
     return { value }
   }
+}
+
+const TARGETS = HINTS.target.replace('close, ', '')
+
+const SNIFF = {
+  bytes: { kind: 'size', most: 1024 * 1024 },
+  timeout: { kind: 'duration', most: 3_600_000 },
+} as const
+
+/** What is not said of the two is as by default. */
+function sniffLimits(raw: unknown, traits: Traits): Reading<SniffLimits> {
+  if (typeof raw !== 'object' || raw === null) return unfit(raw, traits)
+  const { bytes = SNIFF_DEFAULT.bytes, timeout = SNIFF_DEFAULT.timeout } = raw as {
+    readonly bytes?: unknown
+    readonly timeout?: unknown
+  }
+  const size = READERS.size(bytes, SNIFF.bytes)
+  if ('fault' in size) return { fault: `bytes ${size.fault}` }
+  const time = READERS.duration(timeout, SNIFF.timeout)
+  if ('fault' in time) return { fault: `timeout ${time.fault}` }
+  return { value: { bytes: size.value, timeout: time.value } }
+}
+
+function routeFault({ when, to, rewrite, proxy_protocol }: RouteRow): string | undefined {
+  const target = edgeTarget(to)
+  if (target === undefined) return `to: ${quote(to)} is no target; write ${TARGETS}`
+  if (proxy_protocol !== undefined && target.kind !== 'dial') {
+    return `proxy_protocol: ${to} is of this process and sees the client itself; leave it out`
+  }
+  if (rewrite !== undefined && when.protocol !== 'http') {
+    return 'rewrite: only requests have a host; say protocol = "http" in when'
+  }
+  try {
+    edgeMatcher(when as EdgeWhen)
+    // whether the host can stand in a head
+    if (rewrite !== undefined) rewriteHost(new Uint8Array(0), rewrite.host)
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof SapwoodError) return thrown.detail
+    throw thrown
+  }
+}
+
+function whoFault(who: string): string | undefined {
+  if (WHO.test(who)) return undefined
+  return `who: ${quote(who)} names nobody; write anyone or user:NAME`
 }
 
 function pathFaultOf(path: string): string | undefined {

@@ -19,6 +19,20 @@ const EXAMPLES: Readonly<Record<string, string>> = {
 #may = ["publish", "subscribe", "ask", "answer", "control"]
 #path = "rooms/**"
 `,
+  'bridge.allow': `
+# ${helpOf('bridge.allow')}; who is as in a rule, signed-in where nothing is said
+#[[bridge.allow]]
+#to = "127.0.0.1:6667"
+#who = "anyone"
+`,
+  'edge.route': `
+# ${helpOf('edge.route')}; to is tcp://HOST:PORT, unix:PATH, module:FILE#export, hub or line
+#[[edge.route]]
+#when = { protocol = "http", path = "/uploads/**", host = "*.example.org", method = "POST" }
+#to = "tcp://127.0.0.1:3000"
+#rewrite = { host = "app.internal" }
+#proxy_protocol = "v2"
+`,
   'session.policy': `
 # ${helpOf('session.policy')}: catch-up (the default), conflate, drop-oldest or disconnect
 #[[session.policy]]

@@ -3,6 +3,7 @@
  * Invariant: either every setting is there and fits the others, or one error tells everything that is wrong.
  */
 import type { SapwoodError } from '@sapwood/core'
+import { isAnchored } from '@sapwood/wire'
 import { failure } from '../failure.ts'
 import type { Layer, Problem, Said } from './layer.ts'
 import {
@@ -27,12 +28,17 @@ export interface SettingSources {
   readonly assignments?: readonly string[]
 }
 
+export interface Warning {
+  readonly code: 'SETTING_UNKNOWN' | 'PATTERN_UNANCHORED'
+  readonly text: string
+}
+
 export interface Settings {
   readonly values: Values
   /** What was said last of each setting, and where. */
   readonly said: ReadonlyMap<SettingKey, Said>
   /** What is odd and does no harm, a sentence each. */
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
 }
 
 /**
@@ -62,7 +68,18 @@ export async function readSettings(sources: SettingSources): Promise<Settings> {
   const values = read as Values
   const all = [...problems, ...conflicts(values, said)]
   if (all.length > 0) throw invalid(all)
-  return { values, said, warnings: strayVariables(sources.env) }
+  return { values, said, warnings: warningsOf(values, said, sources) }
+}
+
+function warningsOf(values: Values, said: Settings['said'], { env }: SettingSources): Warning[] {
+  const stray = strayVariables(env).map((text) => ({ code: 'SETTING_UNKNOWN', text }) as const)
+  const origin = said.get('edge.route')?.origin
+  const loose = values['edge.route'].flatMap(({ when: { bytes } }, index) => {
+    if (bytes === undefined || isAnchored(bytes)) return []
+    const text = `${origin}: edge.route number ${index + 1}: bytes does not begin with ^, so it holds back the routes behind it up to the limit`
+    return [{ code: 'PATTERN_UNANCHORED', text } as const]
+  })
+  return [...stray, ...loose]
 }
 
 /** History has to reach back as far as a session may come back from, and as a loss may stay unnoticed. */
@@ -70,11 +87,24 @@ const COVERED_BY_HISTORY = ['session.expire', 'heartbeat.interval', 'heartbeat.t
 
 function conflicts(values: Values, said: ReadonlyMap<SettingKey, Said>): readonly Problem[] {
   const age = said.get('history.age') as Said
-  return COVERED_BY_HISTORY.filter((key) => values[key] > values['history.age']).map((key) => {
-    const { raw, origin } = said.get(key) as Said
-    const text = `${age.raw} is shorter than ${key} ${raw} (${origin}): who comes back would find a gap`
-    return { origin: age.origin, setting: 'history.age', text }
-  })
+  const lasts = COVERED_BY_HISTORY.filter((key) => values[key] > values['history.age']).map(
+    (key) => {
+      const { raw, origin } = said.get(key) as Said
+      const text = `${age.raw} is shorter than ${key} ${raw} (${origin}): who comes back would find a gap`
+      return { origin: age.origin, setting: 'history.age', text }
+    },
+  )
+  return [...lasts, ...tlsConflicts(values, said)]
+}
+
+function tlsConflicts(values: Values, said: Settings['said']): readonly Problem[] {
+  const { 'hub.tls_cert': cert, 'hub.tls_key': key, 'hub.tls_ca': ca } = values
+  const lone = (setting: SettingKey, other: SettingKey): Problem => {
+    return { origin: said.get(setting)?.origin ?? '', setting, text: `needs ${other} beside it` }
+  }
+  if (cert && !key) return [lone('hub.tls_cert', 'hub.tls_key')]
+  if (key && !cert) return [lone('hub.tls_key', 'hub.tls_cert')]
+  return ca && !cert ? [lone('hub.tls_ca', 'hub.tls_cert')] : []
 }
 
 function invalid(problems: readonly Problem[]): SapwoodError {

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import type { KindName } from './kinds.ts'
-import { ACTIONS, HINTS, POLICIES } from './kinds.ts'
+import { ACTIONS, HINTS, POLICIES, PROXY_PROTOCOLS } from './kinds.ts'
 import { nearest } from './nearest.ts'
 import { SETTINGS } from './table.ts'
 
@@ -21,6 +21,18 @@ const RULE = {
   may: z.array(oneOf(ACTIONS), must('a list')),
   path: column('a text'),
 }
+const BRIDGE = { to: column('a text'), who: column('a text').optional() }
+const ROUTE = {
+  // what may stand in it is for the matchers to say
+  when: z.record(z.string(), z.string(must('a text')), must('a table')),
+  to: column('a text'),
+  rewrite: z.strictObject({ host: column('a text') }, must('a table with host')).optional(),
+  proxy_protocol: oneOf(PROXY_PROTOCOLS).optional(),
+}
+const SNIFF = {
+  bytes: z.union([z.string(), z.number()], must(HINTS.size)).optional(),
+  timeout: z.union([z.string(), z.number()], must(HINTS.duration)).optional(),
+}
 const POLICY = { path: column('a text'), policy: oneOf(POLICIES) }
 
 const SHAPES: Readonly<Record<KindName, z.ZodType>> = {
@@ -29,6 +41,10 @@ const SHAPES: Readonly<Record<KindName, z.ZodType>> = {
   integer: z.number(must(HINTS.integer)),
   boolean: z.boolean(must(HINTS.boolean)),
   text: z.string(must(HINTS.text)),
+  address: z.string(must(HINTS.address)),
+  file: z.string(must(HINTS.file)),
+  target: z.string(must(HINTS.target)),
+  sniff: z.strictObject(SNIFF, must(HINTS.sniff)),
   level: z.string(must(HINTS.level)),
   keys: texts(HINTS.keys),
   patterns: texts(HINTS.patterns),
@@ -36,6 +52,18 @@ const SHAPES: Readonly<Record<KindName, z.ZodType>> = {
   networks: texts(HINTS.networks),
   rules: z.array(z.strictObject(RULE, must('a table')), must(HINTS.rules)),
   policies: z.array(z.strictObject(POLICY, must('a table')), must(HINTS.policies)),
+  bridges: z.array(z.strictObject(BRIDGE, must('a table')), must(HINTS.bridges)),
+  routes: z.array(z.strictObject(ROUTE, must('a table')), must(HINTS.routes)),
+}
+
+/** The columns of the tables in a section. */
+const COLUMNS: Readonly<Record<string, object>> = {
+  'gate.rule': RULE,
+  'session.policy': POLICY,
+  'bridge.allow': BRIDGE,
+  'edge.route': ROUTE,
+  'edge.sniff': SNIFF,
+  rewrite: { host: undefined },
 }
 
 /**
@@ -69,7 +97,8 @@ function faultsOf(issue: z.core.$ZodIssue): ShapeFault[] {
 /** What to say of `key` where no such key belongs. */
 function unknown(path: readonly PropertyKey[], key: string): string {
   if (path.length > 1) {
-    const columns = path[0] === 'gate' ? Object.keys(RULE) : Object.keys(POLICY)
+    const inner = COLUMNS[String(path.at(-1))] ?? COLUMNS[path.slice(0, 2).join('.')]
+    const columns = Object.keys(inner ?? {})
     return `is not known here; a table has ${columns.join(', ')}`
   }
   const keys = SETTINGS.map((setting) => setting.key)

@@ -40,6 +40,11 @@ export function settingsText(settings: Settings): string {
 function shown(setting: Setting, { values, said }: Settings): unknown {
   const value = values[setting.key]
   if (setting.secret === true && Array.isArray(value)) return value.map(() => MASK)
+  if (value === '' && setting.none === true) return 'none'
+  if (setting.kind === 'sniff') {
+    const { bytes, timeout } = values['edge.sniff']
+    return { bytes, timeout: formatDuration(timeout) }
+  }
   if (typeof value !== 'number' || setting.kind === 'integer') return value
   const raw = said.get(setting.key)?.raw
   if (typeof raw === 'string') return raw

@@ -12,7 +12,9 @@ interface Extras extends Omit<Traits, 'kind'> {
 }
 
 /** Kind, default as it would stand in the file, help. */
-type Row = readonly [KindName, string | number | boolean | readonly never[], string, Extras?]
+type Row = readonly [KindName, Fallback, string, Extras?]
+
+type Fallback = string | number | boolean | readonly never[] | Readonly<Record<string, unknown>>
 
 const ROWS = {
   'hub.host': ['text', '127.0.0.1', 'address to listen on', { flag: '--host <address>' }],
@@ -33,6 +35,30 @@ const ROWS = {
     [],
     'anyone may subscribe here, no more; repeatable',
     { flag: '--public <pattern>' },
+  ],
+  'hub.line': [
+    'address',
+    'none',
+    'takes lines `path; message` over TCP and UDP here, or on unix:PATH',
+    { flag: '--line <address>', none: true },
+  ],
+  'hub.tls_cert': [
+    'file',
+    'none',
+    'certificate with its chain, PEM: the hub serves TLS too, on the same ports',
+    { flag: '--tls-cert <file>', none: true },
+  ],
+  'hub.tls_key': [
+    'file',
+    'none',
+    'private key of the certificate, PEM',
+    { flag: '--tls-key <file>', none: true },
+  ],
+  'hub.tls_ca': [
+    'file',
+    'none',
+    'whose certificates clients may show, PEM; cert: in a rule names their holders',
+    { flag: '--tls-ca <file>', none: true },
   ],
   'http.origins': ['origins', [], "origins whose pages may call; empty for the hub's own"],
   'http.trusted_proxies': [
@@ -65,6 +91,21 @@ const ROWS = {
     { least: 0 },
   ],
   'ask.timeout': ['duration', '30s', 'how long a question waits for its answer'],
+  'line.length': ['size', '64kB', 'a line'],
+  'line.idle': [
+    'duration',
+    '60s',
+    'how long a connection may take to say its first line, and an address over UDP be silent',
+  ],
+  'line.connections': ['integer', 10000, 'connections for lines; 0 is no limit', { least: 0 }],
+  'line.connections_per_address': [
+    'integer',
+    1000,
+    'connections for lines of one address; 0 is no limit',
+    { least: 0 },
+  ],
+  'line.addresses': ['integer', 1024, 'addresses that follow something over UDP'],
+  'line.get': ['boolean', false, 'takes `GET /path;message` as a line, too'],
   'limits.body': ['size', '1MiB', 'an update, a line of NDJSON, a question to a browser'],
   'limits.stream': ['size', 'none', 'a body that streams through', { none: true }],
   'limits.path': ['integer', 512, 'bytes of a path'],
@@ -79,6 +120,43 @@ const ROWS = {
   ],
   'limits.header_time': ['duration', '10s', 'how long the head of a request may take'],
   'limits.body_time': ['duration', '60s', 'how long the body of a request may take'],
+  'bridge.connect': ['duration', '10s', 'how long a destination may take to be connected'],
+  'bridge.idle': [
+    'duration',
+    '1h',
+    'how long nothing may move over a bridge; 0 is no limit',
+    { least: 0 },
+  ],
+  'bridge.connections': ['integer', 1000, 'bridges in all; 0 is no limit', { least: 0 }],
+  'bridge.connections_per_address': [
+    'integer',
+    0,
+    'bridges of one address; 0 is no limit',
+    { least: 0 },
+  ],
+  'bridge.allow': ['bridges', [], 'what pages may have dialled for them, and who may'],
+  'edge.listen': ['address', 'none', 'a port that many services share', { none: true }],
+  'edge.sniff': [
+    'sniff',
+    { bytes: 16384, timeout: '3s' },
+    'how much, and how long, a connection is looked at',
+  ],
+  'edge.otherwise': ['target', 'close', 'where goes what no route wants'],
+  'edge.connect': ['duration', '10s', 'how long a service may take to be connected'],
+  'edge.idle': [
+    'duration',
+    '1h',
+    'how long nothing may move between client and service; 0 is no limit',
+    { least: 0 },
+  ],
+  'edge.connections': ['integer', 0, 'connections in all; 0 is no limit', { least: 0 }],
+  'edge.connections_per_address': [
+    'integer',
+    0,
+    'connections of one address; 0 is no limit',
+    { least: 0 },
+  ],
+  'edge.route': ['routes', [], 'where connections go; the first that fits counts'],
   'drain.limit': ['duration', '10s', 'how long a stop may take', { least: 0 }],
   'log.level': ['level', 'info', 'the least that is logged: debug, info, warn or error'],
   'log.updates': ['boolean', false, 'every update as a line `path; message` on stdout'],
@@ -120,7 +198,10 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   poll: 'long polling',
   heartbeat: 'noticing lost connections',
   ask: 'questions to clients',
+  line: 'lines over TCP and UDP; where they come in is line in [hub]',
   limits: 'what one request, session or address may use',
+  bridge: 'connections of pages to services, by WebSocket at /tcp/HOST:PORT',
+  edge: 'many services on one port, told apart by the first bytes of a connection',
   drain: 'stopping',
   log: 'logs on stdout',
 }

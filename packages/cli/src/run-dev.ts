@@ -93,7 +93,9 @@ async function startOnFreePort(
     return await startHub({ ...rest, http })
   } catch (thrown) {
     const isTaken = thrown instanceof SapwoodError && thrown.code === 'PORT_IN_USE'
-    if (!isTaken || said.get('hub.port')?.origin !== 'default') throw thrown
+    // the port of lines, or of the edge, is one that somebody asked for
+    const isUsual = isTaken && (thrown.cause as { port?: number } | undefined)?.port === http.port
+    if (!isUsual || said.get('hub.port')?.origin !== 'default') throw thrown
     log.warn({ port: http.port }, 'the usual port is taken; taking a free one')
     return startHub({ ...rest, http: { ...http, port: 0 } })
   }

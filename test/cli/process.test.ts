@@ -103,6 +103,8 @@ test('a port that is taken: dev takes another one if nobody asked for this one, 
   const [, free] = await other.says(/hub +http:\/\/127\.0\.0\.1:(\d+)$/m)
   t.not(free, '8787')
   await other.says(/the usual port is taken/, 'stderr')
+  t.match(other.stdout, /^Sapwood is ready/, 'nothing is said of the attempt that failed')
+  t.notMatch((await other.stop('SIGINT')).stdout, '::gone', 'nor of what ends with the hub')
 })
 
 test('SIGTERM sends clients away and ends with 0 although a stream is open', async (t) => {

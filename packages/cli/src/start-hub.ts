@@ -41,7 +41,6 @@ export interface HubPlan {
 /** @throws SapwoodError `PORT_IN_USE`, `TLS_INVALID`, `CONFIG_INVALID` and whatever else keeps it from listening. */
 export async function startHub(plan: HubPlan): Promise<RunningHub> {
   const running = hub(plan.hub)
-  if (plan.onUpdate !== undefined) running.controller.delegate(logger(plan.onUpdate, lineText))
   const ports = new HubPorts(running, plan)
   try {
     return await ports.open()
@@ -57,6 +56,7 @@ class HubPorts {
   readonly #plan: HubPlan
   readonly #started: Service[] = []
   readonly #listen: Record<string, string> = {}
+  #silence: (() => void) | undefined
 
   constructor(running: Hub, plan: HubPlan) {
     this.#hub = running
@@ -64,11 +64,12 @@ class HubPorts {
   }
 
   async open(): Promise<RunningHub> {
-    const { line, edge, tls, http } = this.#plan
+    const { line, edge, tls, http, onUpdate } = this.#plan
     const sharesLine = this.#sharesLine()
     const isShared = tls !== undefined || sharesLine
     const server = await serveHttp(this.#hub, { ...http, ...(isShared ? { listen: false } : {}) })
     this.#started.push(server)
+    this.#silence = onUpdate && this.#hub.controller.delegate(logger(onUpdate, lineText))
     let lines: LineIngress | undefined
     if (line.address !== '' || edge?.usesLines === true) {
       const options = { ...line.options, ...(tls === undefined ? {} : { tls }) }
@@ -89,11 +90,14 @@ class HubPorts {
   }
 
   async close(): Promise<void> {
+    this.#silence?.()
     for (const service of this.#started.toReversed()) await service.close()
     await this.#hub.close()
   }
 
   async #drain(): Promise<void> {
+    // that everything goes is no news now
+    this.#silence?.()
     await Promise.all(this.#started.map((service) => service.drain()))
   }
 

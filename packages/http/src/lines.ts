@@ -8,14 +8,13 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import type { Component, Fault, Message, Principal, Timed } from '@sapwood/core'
 import { bodyValue, NO_ID, RECEIPT, Timer } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
-import { isFault, parseFrames } from '@sapwood/wire'
+import { FramingFault, InputBuffer, isFault, LineFramer, parseFrames } from '@sapwood/wire'
 import type { Call } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
 import { itemMessage } from './item.ts'
 import { fault } from './problem.ts'
 import { refusal } from './refusal.ts'
 
-const LINE_FEED = 10
 /** Receipts that may wait in the socket, in bytes, before reading pauses. */
 const UNREAD = 256 * 1024
 
@@ -34,18 +33,21 @@ class Lines implements Component, Timed {
   readonly principal: Principal
   readonly #call: Call
   readonly #timer: Timer = new Timer(this)
-  #rest: Buffer | undefined
+  // what is joined is a Buffer like the chunks are, so every line is one
+  readonly #input: InputBuffer = new InputBuffer(Buffer.allocUnsafeSlow)
+  readonly #framer: LineFramer
   #out = ''
   #open = 0
   #number = 0
   #read = 0
-  #skipping = false
   #ended = false
   #noted = false
 
   constructor(call: Call, principal: Principal) {
     this.#call = call
     this.principal = principal
+    const { body } = call.context.settings.limits
+    this.#framer = new LineFramer({ limit: body, tooLong: 'error' })
     this.#wait()
   }
 
@@ -58,25 +60,15 @@ class Lines implements Component, Timed {
         fault('STREAM_TOO_LARGE', `the stream is larger than ${stream} bytes`, 413),
       )
     }
-    const last = chunk.lastIndexOf(LINE_FEED)
-    if (last < 0) return this.#keep(chunk)
-    const head = chunk.subarray(0, last)
-    const whole = this.#rest === undefined ? head : Buffer.concat([this.#rest, head])
-    this.#rest = undefined
-    if (this.#skipping) {
-      this.#skipping = false
-      const first = whole.indexOf(LINE_FEED)
-      if (first >= 0) this.#take(whole.subarray(first + 1))
-    } else this.#take(whole)
-    if (last + 1 < chunk.length) this.#keep(chunk.subarray(last + 1))
+    this.#input.push(chunk)
+    this.#pull(() => this.#framer.decode(this.#input))
     this.#note()
   }
 
   end(): void {
     this.#ended = true
     this.#call.context.hub.wheel.clear(this.#timer)
-    if (this.#rest !== undefined && !this.#skipping) this.#take(this.#rest)
-    this.#rest = undefined
+    this.#pull(() => this.#framer.finish(this.#input))
     this.#finish()
   }
 
@@ -94,39 +86,22 @@ class Lines implements Component, Timed {
     else if (path === ERROR) this.#answer(JSON.stringify(bodyValue(message)))
   }
 
-  #take(bytes: Buffer): void {
-    if (isAscii(bytes)) this.#lines(bytes.toString('latin1'))
-    else if (isUtf8(bytes)) this.#lines(bytes.toString('utf8'))
-    else {
-      // one bad line must not take its neighbours with it
-      for (let start = 0; start <= bytes.length; ) {
-        const end = bytes.indexOf(LINE_FEED, start)
-        const line = bytes.subarray(start, end < 0 ? bytes.length : end)
-        if (isUtf8(line)) this.#line(line.toString('utf8'))
-        else {
-          this.#number++
-          this.#wrong(fault('LINE_INVALID', 'not valid UTF-8'))
-        }
-        if (end < 0) break
-        start = end + 1
-      }
+  #pull(next: () => Uint8Array | FramingFault | undefined): void {
+    for (let line = next(); line !== undefined; line = next()) {
+      this.#number++
+      if (line instanceof FramingFault) this.#wrong(TOO_LONG)
+      else if (line.length > 0) this.#take(line as Buffer)
     }
   }
 
-  #lines(text: string): void {
-    for (let start = 0; start <= text.length; ) {
-      const end = text.indexOf('\n', start)
-      this.#line(text.slice(start, end < 0 ? text.length : end))
-      if (end < 0) break
-      start = end + 1
-    }
+  #take(line: Buffer): void {
+    if (isAscii(line)) this.#line(line.toString('latin1'))
+    else if (isUtf8(line)) this.#line(line.toString('utf8'))
+    else this.#wrong(NOT_UTF8)
   }
 
   #line(line: string): void {
-    this.#number++
-    if (line === '' || line === '\r') return
-    const { hub, settings } = this.#call.context
-    if (isLonger(line, settings.limits.body)) return this.#wrong(TOO_LONG)
+    const { hub } = this.#call.context
     const frames = parseFrames(line)
     if (isFault(frames)) return this.#wrong({ ...frames, code: 'LINE_INVALID' })
     for (const frame of frames) {
@@ -138,19 +113,6 @@ class Lines implements Component, Timed {
       this.#open++
       hub.update(this, frame.path, itemMessage(frame))
     }
-  }
-
-  #keep(chunk: Buffer): void {
-    const rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk])
-    if (rest.length <= this.#call.context.settings.limits.body) {
-      this.#rest = rest
-      return
-    }
-    this.#rest = undefined
-    if (this.#skipping) return
-    this.#skipping = true
-    this.#number++
-    this.#wrong(TOO_LONG)
   }
 
   #wrong(problem: Fault): void {
@@ -218,9 +180,5 @@ class Lines implements Component, Timed {
   }
 }
 
-/** Has a text more bytes than that? Counted only where its characters do not say it. */
-function isLonger(text: string, bytes: number): boolean {
-  return text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text, 'utf8') > bytes)
-}
-
 const TOO_LONG = fault('LINE_TOO_LONG', 'the line is longer than limits.body', 413)
+const NOT_UTF8 = fault('LINE_INVALID', 'not valid UTF-8')

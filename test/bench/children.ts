@@ -21,16 +21,25 @@ export function startNode(place: Place, args: readonly string[], ipc: boolean): 
   return startProgram(place, process.execPath, args, { ipc })
 }
 
-/** Starts any program. */
+/** Starts any program. @param quiet where it says more on stderr than anybody wants to read. */
 export function startProgram(
   place: Place,
   program: string,
   args: readonly string[],
-  { ipc = false, env = {} }: { ipc?: boolean; env?: Readonly<Record<string, string>> } = {},
+  {
+    ipc = false,
+    env = {},
+    quiet = false,
+  }: { ipc?: boolean; env?: Readonly<Record<string, string>>; quiet?: boolean } = {},
 ): ChildProcess {
   const [command, ...before] = pinned ? ['taskset', '-c', CORES[place], program] : [program]
   const child = spawn(command as string, [...before, ...args], {
-    stdio: ['ignore', ipc ? 'inherit' : 'pipe', 'inherit', ipc ? 'ipc' : 'ignore'],
+    stdio: [
+      'ignore',
+      ipc ? 'inherit' : 'pipe',
+      quiet ? 'ignore' : 'inherit',
+      ipc ? 'ipc' : 'ignore',
+    ],
     env: { ...process.env, NO_COLOR: '1', ...env },
   })
   RUNNING.add(child)

@@ -43,9 +43,9 @@ async function measure(run: Run): Promise<Figures> {
   const to = await portOf(service)
   const theirPort = await freePort()
   const ours = startNode('server', [SERVER, 'splice', String(to)], false)
-  const theirs = startProgram('server', programOf(run.variant) as string, [
-    ...argumentsOf(run.variant, folder, theirPort, to),
-  ])
+  const program = programOf(run.variant) as string
+  const args = argumentsOf(run.variant, folder, theirPort, to)
+  const theirs = startProgram('server', program, args, { quiet: true })
   try {
     const [said] = await once(ours.stdout as NonNullable<typeof ours.stdout>, 'data')
     const sides = [

@@ -9,39 +9,16 @@ import { spliceTarget } from '@sapwood/net'
 import { aWhile, cuts, eventually } from '@sapwood/testkit'
 import { any, edgeMatcher, http, isFault, parseProxyHeader, ssh } from '@sapwood/wire'
 import { type Test, test } from 'tap'
+import { pour, stands } from './pouring.ts'
 import { RawPeer } from './raw-peer.ts'
 import { repeat, SwitchPort, service } from './switch-port.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
-const CHUNK = Buffer.alloc(64 * 1024, 'x')
 
 /** A port that splices everybody to `serve`. */
 async function spliced(t: Test, serve: (socket: Socket) => void, options?: SpliceOptions) {
   const to = await service(t, serve)
   return SwitchPort.open(t, { routes: [{ match: any, to: spliceTarget(to, options) }] })
-}
-
-/** Writes without end, as fast as it is read. */
-function pour(socket: Socket): { sent: number } {
-  const poured = { sent: 0 }
-  const more = (): void => {
-    while (!socket.destroyed) {
-      poured.sent += CHUNK.length
-      if (!socket.write(CHUNK)) return
-    }
-  }
-  socket.on('drain', more)
-  more()
-  return poured
-}
-
-/** Waits until `poured` has stood still for a while. */
-async function stands(poured: { readonly sent: number }): Promise<number> {
-  for (let before = -1; before !== poured.sent; ) {
-    before = poured.sent
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  return poured.sent
 }
 
 test('a spliced connection is whole at every cut, both ways, with half-close (SP-05, W5, 4.4 scenarios 1 and 5)', async (t) => {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { Code, jsonMessage, message, outcome } from '@sapwood/core'
 import type { Ask, AskHeaders } from '@sapwood/wire'
 import {
+  endToEnd,
   exceptionReply,
+  fieldOf,
   findHandler,
   handlerInput,
   handlerName,
@@ -11,6 +13,7 @@ import {
   parseAsk,
   parseTail,
   replyOf,
+  responseHead,
   unhandledReply,
 } from '@sapwood/wire'
 import fc from 'fast-check'
@@ -296,4 +299,27 @@ test('a handler cannot speak for the hub or its origin', async (t) => {
     'content-security-policy': 'sandbox',
     'content-type': 'text/html',
   })
+})
+
+test('through a pipe goes all that a handler said, less what belongs to a connection', async (t) => {
+  const headers = { 'X-A': 1, 'Set-Cookie': 'a=b', Connection: 'x', 'Content-Length': '9', te: 'x' }
+  const reply = replyOf({ status: 201, type: 'text/html', data: '<p>', headers })
+  t.same(responseHead(reply, 3), {
+    status: 201,
+    headers: ['content-type', 'text/html', 'content-length', '3', 'x-a', '1', 'set-cookie', 'a=b'],
+    code: 0,
+  })
+  t.same(responseHead(unhandledReply(), undefined), {
+    status: 404,
+    headers: ['content-type', 'text/plain'],
+    code: 255,
+  })
+})
+
+test('hop-by-hop headers, and what Connection names, stay behind', async (t) => {
+  t.same(endToEnd(['Connection', 'close, X-A', 'X-A', '1', 'X-B', '2', 'TE', 'x']), ['x-b', '2'])
+  const twice = ['X-A', '1', 'connection', 'x-b', 'X-B', '2', 'Connection', 'x-a,, Content-Length']
+  t.same(endToEnd([...twice, 'Content-Length', '5', 'odd']), ['content-length', '5'])
+  t.equal(fieldOf(['a', 'b', 'b', 'c'], 'b'), 'c')
+  t.equal(fieldOf(['a', 'b'], 'c'), undefined)
 })

@@ -262,8 +262,14 @@ test('a hello that breaks its own form is none', async (t) => {
 })
 
 test('both conditions of a rule have to hold, and a pipe is told by its protocol', async (t) => {
-  const pipeHello = records(message({ extensions: [protocolsExtension('sapwood/1')] }))
-  t.equal(verdictOf(pipe, pipeHello), 'yes')
+  for (const [protocol, verdict] of [
+    ['sapwood/1', 'yes'],
+    ['sapwood-join/1', 'yes'],
+    ['sapwood/2', 'no'],
+  ] as const) {
+    const hello = records(message({ extensions: [protocolsExtension(protocol)] }))
+    t.equal(verdictOf(pipe, hello), verdict, protocol)
+  }
   t.equal(verdictOf(pipe, records(HYBRID)), 'no')
   const bytes = records(HYBRID)
   t.equal(verdictOf(tls({ sni: '*.example.org', alpn: 'h2' }), bytes), 'yes')

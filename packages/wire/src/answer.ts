@@ -6,6 +6,8 @@
  */
 import type { Body, Message } from '@sapwood/core'
 import { Code, JSON_TYPE } from '@sapwood/core'
+import { isHopByHop } from './end-to-end.ts'
+import type { ResponseHead } from './pipe/stream-head.ts'
 
 /** What an answer says beside body, type, code and status: `meta.head` of a reply. */
 export interface AnswerHead {
@@ -40,16 +42,55 @@ const STATUS: Readonly<Record<number, number>> = {
  * @example httpAnswer(jsonMessage({ time: 1 }, { code: 0 })).headers['x-event-return-code'] // '0'
  */
 export function httpAnswer(reply: Message): HttpAnswer {
-  const { code = Code.ok, status: chosen } = reply.meta
-  const status = isFinal(chosen) ? chosen : (STATUS[code] ?? 200)
+  const { code = Code.ok } = reply.meta
+  const status = statusOf(reply, code)
   const headers = allowedHeaders((reply.meta.head as AnswerHead | undefined)?.headers)
   headers[CODE_HEADER] = String(code)
   headers['x-content-type-options'] = 'nosniff'
   headers['content-security-policy'] = 'sandbox'
-  if (status === 204 || status === 205 || status === 304) return { status, headers, body: '' }
+  if (isBodiless(status)) return { status, headers, body: '' }
   const type = typeOf(reply, code)
   if (type !== '') headers['content-type'] = type
   return { status, headers, body: code === Code.unhandled ? '' : reply.body }
+}
+
+/**
+ * The head of a reply on its way through a pipe: all that the handler said, less what belongs to a connection. What of it
+ * the caller gets is decided at the other end, where the caller is.
+ * @param length bytes of the body; undefined if it streams.
+ */
+export function responseHead(reply: Message, length: number | undefined): ResponseHead {
+  const { code = Code.ok, head } = reply.meta
+  const status = statusOf(reply, code)
+  const headers: string[] = []
+  const type = typeOf(reply, code)
+  if (type !== '' && !isBodiless(status)) headers.push('content-type', type)
+  if (length !== undefined) headers.push('content-length', String(length))
+  const said = (head as AnswerHead | undefined)?.headers
+  if (said !== undefined) {
+    for (const [name, value] of Object.entries(said)) {
+      const lower = name.toLowerCase()
+      const text = String(value)
+      if (isHopByHop(lower) || DECIDED.has(lower)) continue
+      if (TOKEN.test(lower) && VALUE.test(text)) headers.push(lower, text)
+    }
+  }
+  return { status, headers, code }
+}
+
+/** What of an answer is told by other means. */
+const DECIDED: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  'content-length',
+  'content-type',
+  CODE_HEADER,
+])
+
+function isBodiless(status: number): boolean {
+  return status === 204 || status === 205 || status === 304
+}
+
+function statusOf({ meta }: Message, code: number): number {
+  return isFinal(meta.status) ? meta.status : (STATUS[code] ?? 200)
 }
 
 /** Answers of the house carry a status besides their reserved code; their body is a problem document. */
@@ -86,14 +127,23 @@ const REFUSED: ReadonlySet<string> = /* @__PURE__ */ new Set([
 ])
 const REFUSED_PREFIX = /^(?:access-control-|proxy-|sapwood-)/
 
+/**
+ * May an answerer say this header, beside those that describe its body? Not what belongs to the connection, to the origin
+ * of the gateway, or is decided there.
+ * @param name in lower case.
+ */
+export function mayAnswer(name: string): boolean {
+  return !REFUSED.has(name) && !REFUSED_PREFIX.test(name) && TOKEN.test(name)
+}
+
 function allowedHeaders(said: Readonly<Record<string, string>> = {}): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(said)) {
     const lower = name.toLowerCase()
-    if (REFUSED.has(lower) || REFUSED_PREFIX.test(lower)) continue
+    if (!mayAnswer(lower)) continue
     // a handler in JavaScript may have put a number there
     const text = String(value)
-    if (TOKEN.test(lower) && VALUE.test(text)) headers[lower] = text
+    if (VALUE.test(text)) headers[lower] = text
   }
   return headers
 }

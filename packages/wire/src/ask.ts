@@ -9,22 +9,26 @@ import { pathFault } from '@sapwood/core'
 import { parseDuration } from './duration.ts'
 import { isFault } from './fault.ts'
 
-export interface Ask {
-  readonly name: string
-  /** The rest of the request target as it came, at least `/`, without what the gateway took for itself. */
-  readonly tail: string
+/** What a handler sees of a request target, and the gate. */
+export interface AskTarget {
   /** Decoded, segments joined by `/`; empty if nothing was named. */
   readonly noun: string
   /** Decoded; empty ones are kept. */
   readonly args: readonly string[]
+  /** What the gate is asked about and where the question goes. */
+  readonly path: string
+}
+
+export interface Ask extends AskTarget {
+  readonly name: string
+  /** The rest of the request target as it came, at least `/`, without what the gateway took for itself. */
+  readonly tail: string
   /** The query of the tail, without the question mark. */
   readonly query: string
   /** How long an absent target is waited for, in milliseconds. */
   readonly wait?: number
   /** How long the answer is waited for, in milliseconds. */
   readonly timeout?: number
-  /** What the gate is asked about and where the question goes. */
-  readonly path: string
 }
 
 /** `Sapwood-Wait` and `Sapwood-Timeout`. Where one is given, the query's field of that name travels on. */
@@ -61,13 +65,37 @@ export function parseAsk(rest: string, headers: AskHeaders = {}): Ask | Fault {
 export function parseTail(name: string, tail: string, headers: AskHeaders = {}): Ask | Fault {
   const mark = tail.indexOf('?')
   const target = (mark < 0 ? tail : tail.slice(0, mark)) || '/'
+  const parsed = parseTarget(name, target)
+  if (isFault(parsed)) return parsed
+  const taken = takeDurations(mark < 0 ? undefined : tail.slice(mark + 1), headers)
+  if (isFault(taken)) return taken
+  const { query, ...durations } = taken
+  return {
+    name,
+    tail: query === undefined ? target : `${target}?${query}`,
+    query: query ?? '',
+    ...parsed,
+    ...durations,
+  }
+}
+
+/** Nothing in it needs decoding, and it is within every limit. */
+const SIMPLE = /^(?:\/[A-Za-z0-9_-]{1,64}){1,4}$/
+const NO_ARGS: readonly string[] = Object.freeze([])
+
+/**
+ * Reads the path of a request target: noun and arguments.
+ * @param name whom it is put to.
+ * @param target without query.
+ * @returns or a fault for HTTP 400, `TARGET_INVALID`.
+ */
+export function parseTarget(name: string, target: string): AskTarget | Fault {
+  if (SIMPLE.test(target))
+    return { noun: target.slice(1), args: NO_ARGS, path: `@${name}${target}` }
   const dots = target.split('/').find((segment) => DOTS.test(segment))
   if (dots !== undefined) {
     return fault('TARGET_INVALID', `the segment "${dots}" is refused; name what you mean directly`)
   }
-  const taken = takeDurations(mark < 0 ? undefined : tail.slice(mark + 1), headers)
-  if (isFault(taken)) return taken
-  const { query, ...durations } = taken
   const nounEnd = target.indexOf('//')
   const encoded = (nounEnd < 0 ? target.slice(1) : target.slice(1, nounEnd)).split('/')
   const segments = encoded.map(decode)
@@ -76,8 +104,6 @@ export function parseTail(name: string, tail: string, headers: AskHeaders = {}):
   // what cannot be decoded is no other tail's path either
   const legal = encoded.every(isSegment) && pathFault(path) === undefined
   return {
-    name,
-    tail: query === undefined ? target : `${target}?${query}`,
     noun,
     args:
       nounEnd < 0
@@ -86,8 +112,6 @@ export function parseTail(name: string, tail: string, headers: AskHeaders = {}):
             .slice(nounEnd + 2)
             .split('/')
             .map(decode),
-    query: query ?? '',
-    ...durations,
     path: legal ? path : `@${name}/**`,
   }
 }

@@ -33,7 +33,7 @@ export function handlerName(verb: string, noun: string): string {
   return `${verb.toLowerCase()}_${noun.replaceAll('/', '_')}`
 }
 
-/** The handler for a verb and a noun, or undefined. */
+/** The handler for a verb and a noun, or undefined. Who answers GET answers HEAD as well (RP-04). */
 export function findHandler<Context>(
   handlers: Handlers<Context>,
   verb: string,
@@ -43,7 +43,7 @@ export function findHandler<Context>(
     const found = Object.hasOwn(handlers, key) ? handlers[key] : undefined
     if (typeof found === 'function') return found
   }
-  return undefined
+  return verb.toUpperCase() === 'HEAD' ? findHandler(handlers, 'GET', noun) : undefined
 }
 
 /** What a handler gets as its second argument: an empty body is the empty string, whatever its type. */
@@ -64,11 +64,14 @@ export function replyOf(result: unknown): Message {
   if (isTriple(result)) {
     const [type, code, data] = result
     if (code < 0 || code >= Code.refused) {
-      throw new TypeError(`a handler's code is 0 to ${Code.refused - 1}, not ${code}`)
+      throw new TypeError(`a code is 0 to ${Code.refused - 1}, not ${code}`)
     }
     return bodyOf(type, data, { code })
   }
-  if (!isAnswer(result)) return bodyOf(undefined, result, { code: Code.ok })
+  // of bytes each one would be a member
+  if (result instanceof Uint8Array || !isAnswer(result)) {
+    return bodyOf(undefined, result, { code: Code.ok })
+  }
   const { status, type, data, headers } = result
   const head: AnswerHead | undefined = headers && { headers }
   return bodyOf(type, data, {

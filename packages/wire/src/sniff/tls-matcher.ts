@@ -11,8 +11,10 @@ export interface TlsWhen {
   readonly alpn?: string
 }
 
-/** The application protocol by which a pipe is known. */
+/** The application protocol of a pipe. */
 export const PIPE_PROTOCOL = 'sapwood/1'
+/** That of a machine which joins, and is to have a pipe. */
+export const PIPE_JOIN_PROTOCOL = 'sapwood-join/1'
 
 const helloOf = remembered(readClientHello)
 
@@ -32,5 +34,11 @@ export function tls({ sni, alpn }: TlsWhen = {}): Matcher {
   }
 }
 
-/** A pipe: TLS that offers `sapwood/1`. */
-export const pipe: Matcher = tls({ alpn: PIPE_PROTOCOL })
+/** A pipe, or who joins to have one: TLS that offers `sapwood/1` or `sapwood-join/1`. */
+export const pipe: Matcher = ({ bytes }) => {
+  const hello = helloOf(bytes)
+  if (typeof hello === 'string') return hello
+  const { protocols } = hello
+  const isPipe = protocols.includes(PIPE_PROTOCOL) || protocols.includes(PIPE_JOIN_PROTOCOL)
+  return isPipe ? 'yes' : 'no'
+}

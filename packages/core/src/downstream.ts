@@ -1,5 +1,5 @@
 /**
- * The port between a session and what carries its updates to the client: WebSocket, SSE, stream, long poll, lines. A
+ * The port between a session and what carries its updates to the client: WebSocket, SSE, stream, long poll, lines, pipe. A
  * transport attaches, takes batches while it has room, says when it has room again, and detaches.
  * Invariant: what was given to `send` leaves in that order, or the transport detaches.
  */
@@ -18,7 +18,7 @@ export interface Farewell {
 export const SOCKET_LIMIT: number = 64 * 1024
 
 export interface Downstream {
-  readonly kind: 'ws' | 'sse' | 'stream' | 'poll' | 'line' | 'memory'
+  readonly kind: 'ws' | 'sse' | 'stream' | 'poll' | 'line' | 'pipe' | 'memory'
   /** Does it begin with `::hello`? */
   readonly greets: boolean
   /** Is a `::ping` worth sending when nothing else was sent for so many milliseconds? */
@@ -40,8 +40,11 @@ export interface CarriedSession {
   readonly name: string | undefined
   readonly ended: boolean
   attach(downstream: Downstream): void
-  /** The transport is gone. */
-  detach(downstream: Downstream): void
+  /**
+   * The transport is gone.
+   * @param clean the client said good-bye.
+   */
+  detach(downstream: Downstream, clean?: boolean): void
   /** The transport has room again. */
   drained(): void
   /** The other end gave a sign of life. */

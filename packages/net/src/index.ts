@@ -1,7 +1,16 @@
 /** Connections: any framed protocol over any transport, and many services on one port. */
 
 export type { Address, HostAddress, PathAddress } from './address.ts'
-export { checkAddress, familyOf, formatAddress, isPath, parseAddress } from './address.ts'
+export {
+  checkAddress,
+  familyOf,
+  formatAddress,
+  isPath,
+  parseAddress,
+  sourceOf,
+} from './address.ts'
+export type { AdmissionLimits } from './admission.ts'
+export { Admission } from './admission.ts'
 export type { Acceptor, Application } from './application.ts'
 export { RejectConnection } from './application.ts'
 export { Connection } from './connection.ts'
@@ -23,6 +32,8 @@ export type { Security } from './security.ts'
 export { securityOf } from './security.ts'
 export { startTls } from './start-tls.ts'
 export { addressesOf, countWhileOpen, StreamLink } from './stream-link.ts'
+export type { StreamServerHost, StreamServerOptions } from './stream-server.ts'
+export { StreamServer } from './stream-server.ts'
 export type { Choice, Route } from './switch/chooser.ts'
 export { Chooser, SNIFF_DEFAULTS } from './switch/chooser.ts'
 export type { PortSwitch, PortSwitchDeps, PortSwitchOptions } from './switch/port-switch.ts'
@@ -37,5 +48,6 @@ export type { TlsTargetOptions } from './switch/tls-target.ts'
 export { tlsTarget } from './switch/tls-target.ts'
 export type { DialOptions, Transport, TransportEndpoint, TransportHost } from './transport.ts'
 export { findTransport, registerTransport } from './transports.ts'
+export { removeStale } from './unix.ts'
 export type { Wrapper, Wrapping } from './wrapper.ts'
 export { keepAlive, wrapperChain } from './wrapper.ts'

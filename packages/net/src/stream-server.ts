@@ -13,6 +13,11 @@ import type { TransportHost } from './transport.ts'
 /** Connections that the kernel keeps (TN-27). */
 const BACKLOG = 1024
 
+/** What it finds above it. */
+export type StreamServerHost = Pick<TransportHost, 'admit' | 'left' | 'arrived' | 'mishap'> & {
+  readonly options: { readonly backlog?: number }
+}
+
 export interface StreamServerOptions {
   /** What to listen on. */
   readonly place: { host: string; port: number; ipv6Only?: boolean } | { path: string }
@@ -24,14 +29,19 @@ export interface StreamServerOptions {
 
 export class StreamServer {
   readonly #server: Server
-  readonly #host: TransportHost
+  readonly #host: StreamServerHost
   readonly #options: StreamServerOptions
   /** Sockets whose handshake may still be going on. */
   readonly #raw = new Set<Socket>()
   #open = false
 
   /** @param secure the server is a `tls.Server`. */
-  constructor(server: Server, host: TransportHost, options: StreamServerOptions, secure = false) {
+  constructor(
+    server: Server,
+    host: StreamServerHost,
+    options: StreamServerOptions,
+    secure = false,
+  ) {
     this.#server = server
     this.#host = host
     this.#options = options
@@ -39,9 +49,10 @@ export class StreamServer {
     if (!secure) return
     server.on('secureConnection', (socket: TLSSocket) => this.#arrived(socket))
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      const { remote } = options.addresses(socket)
       // after a time-out Node leaves it to the listener to close
       socket.destroy()
-      host.mishap(isLate(error) ? 'HANDSHAKE_TIMEOUT' : 'HANDSHAKE_FAILED', error)
+      host.mishap(isLate(error) ? 'HANDSHAKE_TIMEOUT' : 'HANDSHAKE_FAILED', error, remote)
     })
   }
 

@@ -26,8 +26,9 @@ export interface TransportHost {
   /**
    * Something went wrong that the listener survives: it is counted by its code, and told to `report` if it has a
    * cause. What anybody can send many of has none.
+   * @param remote where it came from, if that is known.
    */
-  mishap(code: string, cause?: unknown): void
+  mishap(code: string, cause?: unknown, remote?: Address): void
 }
 
 export interface DialOptions {

@@ -60,7 +60,7 @@ function pathOf(address: Address | undefined): string {
 }
 
 /** Removes the socket that a process left behind which did not end in good order; nothing else. */
-async function removeStale(path: string): Promise<void> {
+export async function removeStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined)
   if (!found?.isSocket()) return
   const stale = await new Promise<boolean>((resolve) => {

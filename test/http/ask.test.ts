@@ -334,6 +334,18 @@ test('a body that says JSON and is none is a 400, and nobody is asked', async (t
   t.notOk(client.frames.all.some(({ path }) => path.startsWith('@')))
 })
 
+test('RP-13: an empty body is none, also where it is typed JSON', async (t) => {
+  const stand = await serve(t)
+  const client = new WsClient(stand)
+  await client.hello({ name: 'alpha' })
+  const headers = { 'content-type': 'application/json', 'content-length': '0' }
+  const asked = call(stand, '/client/alpha/x', { method: 'POST', headers })
+  const { message, reply } = await client.frames.find(({ path }) => path === '@alpha/x')
+  t.equal(message, '')
+  client.send({ path: '::reply', reply, message: 1 })
+  t.equal((await asked).status, 200)
+})
+
 test('dots, encoded or not, names and durations that are none are a 400', async (t) => {
   const stand = await serve(t)
   const client = new WsClient(stand)
@@ -411,6 +423,8 @@ test(
     t.same(outcome(await call(stand, '/client/hub/nothing')), [404, '255', ''])
     t.same(outcome(await call(stand, '/client/hub/time', { method: 'POST' })), [404, '255', ''])
     t.same(outcome(await call(stand, '/client/hub/constructor')), [404, '255', ''])
+    const head = await call(stand, '/client/hub/time', { method: 'HEAD' })
+    t.same([head.status, head.text], [200, ''], 'RP-04: HEAD as GET')
   },
 )
 

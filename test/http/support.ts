@@ -41,6 +41,9 @@ export async function serve(
   return { hub, server, url: server.url, port: Number(new URL(server.url).port) }
 }
 
+/** Where a server is. */
+export type Reached = Pick<Stand, 'port'>
+
 export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
@@ -58,13 +61,17 @@ export interface Ask {
 }
 
 /** One request on a connection of its own. `target` travels as it is. */
-export async function call(stand: Stand, target: string, ask: Ask = {}): Promise<Answer> {
+export async function call(stand: Reached, target: string, ask: Ask = {}): Promise<Answer> {
   const response = await open(stand, target, ask)
   return read(response)
 }
 
 /** The same, up to the head of the answer. */
-export async function open(stand: Stand, target: string, ask: Ask = {}): Promise<IncomingMessage> {
+export async function open(
+  stand: Reached,
+  target: string,
+  ask: Ask = {},
+): Promise<IncomingMessage> {
   const { method = ask.body === undefined ? 'GET' : 'POST', headers = {}, body } = ask
   return within(
     new Promise<IncomingMessage>((resolve, reject) => {
@@ -342,7 +349,7 @@ export class Raw {
   text = ''
   readonly #bytes = new Inflow<string>()
 
-  constructor(stand: Stand) {
+  constructor(stand: Reached) {
     this.socket = netConnect({ port: stand.port, host: '127.0.0.1', noDelay: true })
     this.socket.setEncoding('latin1')
     this.socket.on('data', (chunk: string) => {

@@ -6,6 +6,7 @@ import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import type { Readable } from 'node:stream'
 import { Readable as ReadableStream } from 'node:stream'
+import { ReadableStream as WebStream } from 'node:stream/web'
 import type { HandlerContext } from '@sapwood/http'
 import { handlerComponent } from '@sapwood/http'
 import { FakeClock } from '@sapwood/testkit'
@@ -13,7 +14,7 @@ import { test } from 'tap'
 import { requires } from '../requires.ts'
 import { curl } from './curl.ts'
 import type { Answer, Stand } from './support.ts'
-import { call, eventually, pause, Raw, read, serve, WsClient, within } from './support.ts'
+import { call, eventually, open, pause, Raw, read, serve, WsClient, within } from './support.ts'
 
 const MIB = 1024 * 1024
 
@@ -434,3 +435,98 @@ test(
     t.match(refused, /BODY_TOO_LARGE/)
   },
 )
+
+/** A hub under whose name `files` these handlers answer. */
+async function answering(t: Parameters<typeof serve>[0], table: object): Promise<Stand> {
+  const stand = await serve(t)
+  const component = handlerComponent(table as never, {
+    update: (sender, path, message) => stand.hub.update(sender, path, message),
+  })
+  stand.hub.answer('files', component)
+  return stand
+}
+
+test('a handler may answer with a stream: Readable, web stream, iterable; it is sent while it is made', async (t) => {
+  let next = (): void => undefined
+  async function* events(): AsyncGenerator<string> {
+    for (let i = 1; i <= 3; i++) {
+      yield `data: ${i}\n\n`
+      await new Promise<void>((resolve) => (next = resolve))
+    }
+  }
+  const web = (): object =>
+    new WebStream({
+      start(controller): void {
+        controller.enqueue('web')
+        controller.close()
+      },
+    })
+  const stand = await answering(t, {
+    'GET readable': () => ReadableStream.from([Buffer.alloc(MIB, 1), Buffer.alloc(MIB, 2)]),
+    'GET web': () => ({ type: 'text/plain', data: web() }),
+    'GET events': () => ['text/event-stream', 3, events()],
+  })
+  const readable = await call(stand, '/client/files/readable')
+  t.same([readable.status, readable.bytes.length], [200, 2 * MIB])
+  t.equal(readable.headers['content-type'], 'application/octet-stream')
+  const { text, headers } = await call(stand, '/client/files/web')
+  t.same([text, headers['content-type']], ['web', 'text/plain'])
+  const response = await open(stand, '/client/files/events')
+  t.same(
+    [response.headers['content-type'], response.headers['x-event-return-code']],
+    ['text/event-stream', '3'],
+  )
+  let seen = ''
+  response.on('data', (chunk: Buffer) => {
+    seen += chunk
+  })
+  for (let i = 1; i <= 3; i++) {
+    await eventually(() => seen.endsWith(`data: ${i}\n\n`), `event ${i}`)
+    next()
+  }
+  await once(response, 'end')
+})
+
+test('a streamed answer stops when the caller leaves, or has no use for it', async (t) => {
+  const stopped: string[] = []
+  const signals: AbortSignal[] = []
+  async function* endless(name: string): AsyncGenerator<string> {
+    try {
+      for (;;) yield 'more'
+    } finally {
+      stopped.push(name)
+    }
+  }
+  const stand = await answering(t, {
+    'GET endless': ({ signal }: HandlerContext) => {
+      signals.push(signal)
+      return endless('endless')
+    },
+    'GET none': () => ({ status: 204, data: ReadableStream.from(endless('none')) }),
+  })
+  const response = await open(stand, '/client/files/endless')
+  await once(response, 'readable')
+  response.destroy()
+  await eventually(() => stopped.length === 1, 'the generator was told')
+  await eventually(() => signals[0]?.aborted === true, 'the signal too')
+  t.equal((await call(stand, '/client/files/none')).status, 204)
+  t.equal((await call(stand, '/health/live')).status, 200)
+})
+
+test('a streamed answer that fails, or is of nonsense, breaks the connection and nothing else', async (t) => {
+  const stand = await answering(t, {
+    'GET fails': () =>
+      (async function* () {
+        yield 'begin'
+        throw new Error('no more')
+      })(),
+    'GET nonsense': () =>
+      (async function* () {
+        yield { a: 1 }
+      })(),
+  })
+  for (const name of ['fails', 'nonsense']) {
+    await t.rejects(call(stand, `/client/files/${name}`))
+  }
+  t.equal((await call(stand, '/health/live')).status, 200)
+})

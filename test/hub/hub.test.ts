@@ -236,6 +236,24 @@ test('clients of whom nothing is known do not use up each other’s ids', async 
   await it.hub.close()
 })
 
+test('what a client is told again after a cut is what it was told: receipts, and answers of any type', async (t) => {
+  const it = new HubUnderTest({ rules: [{ who: 'anyone', may: ['publish'], path: 'a' }] })
+  const client = it.subscriber('b')
+  const after = it.hub.position
+  it.publish('b', 0)
+  client.say('a', 1, { reply: 'r' })
+  client.session.tellMessage(REPLY, message('as it is', TEXT_TYPE, { reply: 'text' }))
+  client.session.tellMessage(REPLY, jsonMessage({ at: 'noon' }, { reply: 'json' }))
+  client.pipe.cut()
+  client.resume({}, { after })
+  const replies = client.take().filter(({ path }) => path === REPLY)
+  t.match(
+    replies.map((update) => bodyValue(update)),
+    [{ at: `${it.hub.engine.epoch}-2`, matched: 0 }, 'as it is', { at: 'noon' }],
+  )
+  await it.hub.close()
+})
+
 /** Takes what is appended when it is told to, or refuses it. */
 class SlowEngine implements Engine {
   readonly epoch = '00000000000000ee'

@@ -28,7 +28,7 @@ export interface ConnectOptions {
   /** A position up to which everything is known: what came since is replayed, or a gap told. */
   readonly after?: string
   /** What to use, the best first, by name or of one's own. `['ws', 'sse', 'poll']`. */
-  readonly transports?: readonly (Exclude<TransportName, 'tab'> | Transport)[]
+  readonly transports?: readonly (Exclude<TransportName, 'tab' | 'pipe'> | Transport)[]
   /**
    * Shares one session with the other tabs of this origin that connect to the same hub under the same name, or, with
    * a string, with those that say the same. They have one credential, that of the tab that leads, and it answers

@@ -6,6 +6,8 @@ export { Client } from './client.ts'
 export type { ClientEvents, ClientState, Gap, Problem, StateChange } from './client-events.ts'
 export type { ConnectOptions } from './connect.ts'
 export { connect, transportsOf as transports } from './connect.ts'
+export type { Frame } from './frame.ts'
+export { frameText, readFrames } from './frame.ts'
 export type { Authorize } from './grants.ts'
 export type { AnyPaths, Known, MessageOn } from './paths.ts'
 export type { Platform } from './platform.ts'
@@ -13,6 +15,7 @@ export { thisPlatform } from './platform.ts'
 export type { Item, PublisherAskOptions, PublisherOptions, UpdateOptions } from './publisher.ts'
 export { Publisher, publisher } from './publisher.ts'
 export type { PublishOptions, Receipt } from './publishing.ts'
+export { AnswerError, raiseForCode } from './raise-for-code.ts'
 export type { Received } from './subscriptions.ts'
 export type { Channel, Locks } from './tabs.ts'
 export type {
@@ -23,4 +26,5 @@ export type {
   Transport,
   TransportName,
 } from './transport.ts'
+export { takeBundle } from './transport.ts'
 export type { OpenSocket, Socket, SocketListener } from './web-socket-transport.ts'

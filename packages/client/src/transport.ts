@@ -6,8 +6,8 @@
  */
 import type { Frame } from './frame.ts'
 
-/** `tab` is another tab's. */
-export type TransportName = 'ws' | 'sse' | 'poll' | 'tab'
+/** `tab` is another tab's; `pipe` that of `@sapwood/pipe`. */
+export type TransportName = 'ws' | 'sse' | 'poll' | 'tab' | 'pipe'
 
 /** What a client says to the hub at first; each field only where there is something to say. */
 export interface Greeting {

@@ -11,8 +11,7 @@ import type { Ask } from '@sapwood/wire'
 import { parseAsk } from '@sapwood/wire'
 import { readBody } from './body.ts'
 import type { Call, HttpContext } from './call.ts'
-import { forCaller } from './call.ts'
-import { fault } from './problem.ts'
+import { askPeer, askRefusal, codeHeader } from './peers.ts'
 import { respond } from './respond.ts'
 import { Upload } from './upload.ts'
 
@@ -21,15 +20,14 @@ const PREFIX = '/client'
 /** Takes a call to `/client/<name>/…`. */
 export function ask(call: Call): void {
   const { head, context } = call
+  const { peers } = context.options
   const rest = (call.request.url ?? '').slice(PREFIX.length)
   const asked = parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
   if ('code' in asked) return call.problem(asked)
   call.identify(undefined, (principal) => {
-    if (!context.hub.gate.allows(principal, 'ask', asked.path)) {
-      const detail = `${principal.id} may not ask ${asked.path}; send a key or let a rule allow it`
-      const refused = forCaller(fault('NOT_ALLOWED', detail, 403), principal)
-      return call.problem(refused, CODE(Code.refused))
-    }
+    const refused = askRefusal(context, principal, asked)
+    if (refused !== undefined) return call.problem(refused, codeHeader(Code.refused))
+    if (peers?.has(asked.name)) return askPeer(call, peers, asked)
     if (context.hub.directory.takesStream(asked.name, call.method, asked.path)) {
       return new Upload(call).ask((body) => questionOf(call, principal, asked, body))
     }
@@ -42,14 +40,11 @@ export function ask(call: Call): void {
   })
 }
 
-function CODE(code: number): readonly string[] {
-  return ['X-Event-Return-Code', String(code)]
-}
-
 function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefined): void {
   const { hub } = call.context
-  const read: Message | Fault = readBody(body, call.head['content-type'])
-  if ('code' in read) return call.problem(read, CODE(Code.threw))
+  // an empty body is no message, whatever its type (RP-13)
+  const read: Message | Fault = readBody(body, body && call.head['content-type'])
+  if ('code' in read) return call.problem(read, codeHeader(Code.threw))
   const question = questionOf(call, principal, asked, read)
   const { name, wait = hub.all.ask.wait } = asked
   const askNow = (): (() => void) => hub.ask(question, (answer) => respond(call, answer))
@@ -80,12 +75,13 @@ function questionOf(
   return { path, message, timeout: timeout ?? call.context.hub.askTimeout, sender }
 }
 
-/** Will the body of this request be handed on while it comes, whatever its length? */
-export function willStream(
-  { hub }: HttpContext,
+/** Who gets the body of this request while it comes, whatever its length: a handler, a peer, or nobody. */
+export function streamsTo(
+  { hub, options }: HttpContext,
   { url = '', method = 'GET' }: IncomingMessage,
-): boolean {
-  if (!url.startsWith(PREFIX)) return false
-  const asked = parseAsk(url.slice(PREFIX.length))
-  return !('code' in asked) && hub.directory.takesStream(asked.name, method, asked.path)
+): 'handler' | 'peer' | undefined {
+  const asked = url.startsWith(`${PREFIX}/`) ? parseAsk(url.slice(PREFIX.length)) : undefined
+  if (asked === undefined || 'code' in asked) return undefined
+  if (options.peers?.has(asked.name)) return 'peer'
+  return hub.directory.takesStream(asked.name, method, asked.path) ? 'handler' : undefined
 }

@@ -8,6 +8,7 @@ import type { Hub } from '@sapwood/hub'
 import type { BatchEncoders } from './batch-encoder.ts'
 import type { Bodies } from './body.ts'
 import type { Bridges } from './bridges.ts'
+import { corsHeaders } from './origins.ts'
 import type { Headers } from './problem.ts'
 import { answerProblem } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
@@ -25,8 +26,6 @@ export interface HttpContext {
   readonly encoders: BatchEncoders
 }
 
-/** Headers that a page may read of an answer. */
-const EXPOSED = 'X-Event-Return-Code, Sapwood-Id, Sapwood-Key, Sapwood-Origin, Retry-After'
 const NO_HEADERS: Headers = []
 
 export class Call {
@@ -61,17 +60,7 @@ export class Call {
 
   /** The headers that let a listed page read the answer. */
   get cors(): Headers {
-    const { origin, host } = this.head
-    if (origin === undefined) return NO_HEADERS
-    if (!this.context.trust.origins.allows(origin, host)) return ['Vary', 'Origin']
-    return [
-      'Access-Control-Allow-Origin',
-      origin,
-      'Access-Control-Expose-Headers',
-      EXPOSED,
-      'Vary',
-      'Origin',
-    ]
+    return corsHeaders(this.context.trust.origins, this.head)
   }
 
   /** Finds out who calls; what is refused is answered here. */

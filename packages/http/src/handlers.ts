@@ -1,25 +1,15 @@
 /**
  * Functions that answer questions in this process, as a component: they are reached and answer like any browser.
- * Invariant: a handler's throw, rejection or nonsense becomes code 251; a question that is cancelled aborts the
- * signal of its handler.
+ * Invariant: every question gets one answer; one that is cancelled aborts the signal of its handler.
  */
 import { Readable } from 'node:stream'
-import type { Component, Message, Principal } from '@sapwood/core'
+import type { Component, Message } from '@sapwood/core'
 import { isStream, NO_ID, SYSTEM } from '@sapwood/core'
 import type { Answerer } from '@sapwood/hub'
 import type { Handler, Handlers } from '@sapwood/wire'
-import { exceptionReply, findHandler, handlerInput, replyOf, unhandledReply } from '@sapwood/wire'
-
-/** What a handler knows of its question. */
-export interface HandlerContext {
-  /** Who asks: the id of a principal. */
-  readonly peer: string
-  readonly verb: string
-  readonly noun: string
-  readonly query: string
-  /** Aborted when nobody waits for the answer any more. */
-  readonly signal: AbortSignal
-}
+import { findHandler, handlerInput, unhandledReply } from '@sapwood/wire'
+import type { HandlerContext } from './handler-call.ts'
+import { HandlerCall } from './handler-call.ts'
 
 export interface HandlerDeps {
   /** Sends an answer into the hub. */
@@ -30,7 +20,8 @@ export interface HandlerDeps {
 
 /**
  * A component that answers with a table of functions. One whose property `stream` is true gets its data as a Node
- * `Readable` of bytes, while they come (TB-02): as fast as it reads, up to `limits.stream`.
+ * `Readable` of bytes, while they come (TB-02): as fast as it reads, up to `limits.stream`. Any of them may answer with a
+ * stream: a `Readable`, a web `ReadableStream`, an async iterable of bytes or texts.
  * @param handlers by `GET time/utc`, or by a name such as `get_time_utc` (RP-10).
  * @example hub.answer('hub', handlerComponent(BUILT_IN, { update: … }))
  */
@@ -40,39 +31,26 @@ export function handlerComponent(handlers: Handlers<HandlerContext>, deps: Handl
     principal: SYSTEM,
     takesStream(verb, path) {
       const handler = findHandler(handlers, verb, nounOf(path))
-      return handler !== undefined && isStreaming(handler)
+      return handler !== undefined && readsStream(handler)
     },
     update(sender, path, message) {
-      const { reply } = message.meta
-      void answer(handlers, path, message, sender.principal, deps).then((result) => {
-        if (reply !== undefined) deps.update(component, reply, result)
-      })
+      const { reply, verb = 'GET', args = [], query = '', cancel } = message.meta
+      const noun = nounOf(path)
+      const handler = findHandler(handlers, verb, noun)
+      const call = new HandlerCall(sender.principal.id, verb, noun, query, deps.traced ?? false)
+      const forget = cancel?.onCancel(() => call.stop())
+      const taker = {
+        answered(answer: Message): void {
+          forget?.()
+          // never in the turn of the question: who asked has not heard yet how to cancel it
+          if (reply !== undefined) queueMicrotask(() => deps.update(component, reply, answer))
+        },
+      }
+      if (handler === undefined) taker.answered(unhandledReply())
+      else call.run(handler, inputOf(handler, message), args, taker)
     },
   }
   return component
-}
-
-async function answer(
-  handlers: Handlers<HandlerContext>,
-  path: string,
-  message: Message,
-  asker: Principal,
-  deps: HandlerDeps,
-): Promise<Message> {
-  const { verb = 'GET', args = [], query = '', cancel } = message.meta
-  const noun = nounOf(path)
-  const handler = findHandler(handlers, verb, noun)
-  if (handler === undefined) return unhandledReply()
-  const stop = new AbortController()
-  const forget = cancel?.onCancel(() => stop.abort())
-  const context: HandlerContext = { peer: asker.id, verb, noun, query, signal: stop.signal }
-  try {
-    return replyOf(await handler(context, inputOf(handler, message), ...args))
-  } catch (thrown) {
-    return exceptionReply(thrown, deps.traced ?? false)
-  } finally {
-    forget?.()
-  }
 }
 
 function nounOf(path: string): string {
@@ -81,7 +59,7 @@ function nounOf(path: string): string {
 }
 
 /** Does this handler want its data as a stream? */
-function isStreaming(handler: Handler<HandlerContext>): boolean {
+export function readsStream(handler: Handler<HandlerContext>): boolean {
   return (handler as { readonly stream?: unknown }).stream === true
 }
 
@@ -89,16 +67,33 @@ function inputOf(
   handler: Handler<HandlerContext>,
   message: Message,
 ): readonly [type: string, data: unknown] {
-  if (!isStreaming(handler)) return handlerInput(message)
+  if (!readsStream(handler)) return handlerInput(message)
   const { body, type } = message
   if (body instanceof Readable) return [type, body]
   return [type, Readable.from(isStream(body) ? body : [body], { objectMode: false })]
 }
 
+/**
+ * What is answered without any handlers of the operator's (RP-32).
+ * @example builtInHandlers('server') // GET time is { time_from_server: … }
+ */
+export function builtInHandlers(role: 'server' | 'client'): Handlers<HandlerContext> {
+  return {
+    'GET time': () => ({ [`time_from_${role}`]: Date.now() / 1000 }),
+    'GET cat': (_context: HandlerContext, _data: unknown, x = '', y = '') => ({
+      [`result_from_${role}`]: x + y,
+    }),
+  }
+}
+
 /** What every hub answers under its own name (RP-32). */
-export const BUILT_IN: Handlers<HandlerContext> = {
-  'GET time': () => ({ time_from_server: Date.now() / 1000 }),
-  'GET cat': (_context: HandlerContext, _data: unknown, x = '', y = '') => ({
-    result_from_server: x + y,
-  }),
+export const BUILT_IN: Handlers<HandlerContext> = builtInHandlers('server')
+
+/** What a hub answers under its own name: the operator's functions, then what is built in. */
+export function hubHandlers(own: Handlers<HandlerContext> = {}): Handlers<HandlerContext> {
+  const left = Object.entries(BUILT_IN).filter(([key]) => {
+    const [verb = '', noun = ''] = key.split(' ')
+    return findHandler(own, verb, noun) === undefined
+  })
+  return { ...Object.fromEntries(left), ...own }
 }

@@ -2,6 +2,7 @@
  * Which pages may call. A browser says the page's origin; everybody else says none.
  * Invariant: `null`, an origin that does not parse and one that is not listed are foreign.
  */
+import type { Headers } from './problem.ts'
 
 /** Is this host name, without a port, one of this machine's loopback names? */
 export function isLoopbackName(name: string): boolean {
@@ -55,4 +56,25 @@ export class Origins {
     if (this.#loopback && isLoopbackName(url.hostname)) return true
     return this.#listed.size === 0 && host !== undefined && url.host === host.toLowerCase()
   }
+}
+
+/** Headers that a page may read of an answer. */
+const EXPOSED = 'X-Event-Return-Code, Sapwood-Id, Sapwood-Key, Sapwood-Origin, Retry-After'
+const NO_HEADERS: Headers = []
+
+/** The headers that let a page of a good origin read an answer. */
+export function corsHeaders(
+  origins: Origins,
+  { origin, host }: { readonly origin: string | undefined; readonly host: string | undefined },
+): Headers {
+  if (origin === undefined) return NO_HEADERS
+  if (!origins.allows(origin, host)) return ['Vary', 'Origin']
+  return [
+    'Access-Control-Allow-Origin',
+    origin,
+    'Access-Control-Expose-Headers',
+    EXPOSED,
+    'Vary',
+    'Origin',
+  ]
 }

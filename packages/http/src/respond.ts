@@ -14,13 +14,16 @@ const LINGER = 500
 /** Answers `call` with what was answered to its question. Does nothing if its answer has begun. */
 export function respond(call: Call, answer: Message): void {
   const { request, response } = call
-  if (response.destroyed || response.headersSent) return
   const { status, headers, body } = httpAnswer(answer)
+  const isLate = response.destroyed || response.headersSent
+  // whoever makes a stream is to hear that nobody reads it
+  if (answer.body instanceof Readable && (isLate || body === '')) answer.body.destroy()
+  if (isLate) return
   const list = Object.entries(headers).flat()
   if (isStream(body)) {
     response.writeHead(status, [...list, ...call.cors])
     // whichever of the two breaks off takes the other with it
-    pipeline(Readable.from(body), response, () => undefined)
+    pipeline(body instanceof Readable ? body : Readable.from(body), response, () => undefined)
     return
   }
   const length = String(Buffer.byteLength(body))

@@ -4,12 +4,13 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import type { Fault } from '@sapwood/core'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Principal } from '@sapwood/core'
 import { SapwoodError } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
 import { formatAddress, listenFault } from '@sapwood/net'
-import { willStream } from './ask.ts'
+import { streamsTo } from './ask.ts'
 import type { Assets } from './assets.ts'
 import { loadAssets } from './assets.ts'
 import { BatchEncoders } from './batch-encoder.ts'
@@ -17,7 +18,8 @@ import { Bodies } from './body.ts'
 import { Bridges } from './bridges.ts'
 import type { HttpContext } from './call.ts'
 import { Call } from './call.ts'
-import { BUILT_IN, handlerComponent } from './handlers.ts'
+import { clientFault } from './client-fault.ts'
+import { handlerComponent, hubHandlers } from './handlers.ts'
 import { isLoopbackName } from './origins.ts'
 import { fault, rawProblem } from './problem.ts'
 import type { Stage } from './rehearse.ts'
@@ -33,8 +35,11 @@ import { serveUpgrades } from './upgrade.ts'
 export interface HttpServer {
   /** Where it is reached, `http://127.0.0.1:8787`; empty without a port of its own. */
   readonly url: string
-  /** Serves a connection that somebody else took: from a shared port, or out of TLS. Nobody may be reading it. */
-  accept(socket: Socket): void
+  /**
+   * Serves a connection that somebody else took: from a shared port, or out of TLS. Nobody may be reading it.
+   * @param principal who is at its other end, where whoever took it has made sure of that.
+   */
+  accept(socket: Duplex, principal?: Principal): void
   /** Sends every client away, takes nobody new, and waits for open requests, at most `drain.limit`. */
   drain(): Promise<void>
   /** Ends everything now, the hub's sessions included, but not the hub. */
@@ -58,7 +63,7 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
   const assets = await loadAssets(options.assets)
   const forgetAnswers = hub.answer(
     'hub',
-    handlerComponent(BUILT_IN, {
+    handlerComponent(hubHandlers(options.handlers), {
       update: (sender, path, message) => hub.update(sender, path, message),
     }),
   )
@@ -75,9 +80,10 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
   }
   const stopRehearsal = rehearse(stageOf)
   /** Connections of other listeners. Node does not count them as the server's own. */
-  const accepted = new Set<Socket>()
-  const accept = (socket: Socket): void => {
+  const accepted = new Set<Duplex>()
+  const accept = (socket: Duplex, principal?: Principal): void => {
     if (closing !== undefined) return void socket.destroy()
+    if (principal !== undefined) context.trust.vouch(socket, principal)
     accepted.add(socket)
     socket.on('close', () => accepted.delete(socket))
     server.emit('connection', socket)
@@ -159,9 +165,12 @@ function makeServer(context: HttpContext, assets: Assets): Server {
     },
   )
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    const stream = streamsTo(context, request)
+    // it goes on only when the peer is there: then is the time to send it
+    if (stream === 'peer') return void server.emit('request', request, response)
     const length = Number(request.headers['content-length'] ?? 0)
     const isLines = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
-    if (length > limits.body && !isLines && !willStream(context, request)) {
+    if (length > limits.body && !isLines && stream === undefined) {
       const detail = `the body is larger than limits.body (${limits.body} bytes)`
       response.shouldKeepAlive = false
       const call = new Call(context, request, response, readHead(request))
@@ -204,7 +213,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
  */
 async function drain(
   server: Server,
-  accepted: ReadonlySet<Socket>,
+  accepted: ReadonlySet<Duplex>,
   { hub, settings }: HttpContext,
   close: () => Promise<void>,
 ): Promise<void> {
@@ -230,19 +239,3 @@ async function drain(
 const LOOK = 50
 /** How long a head may take while draining, in milliseconds. */
 const HEAD_WHILE_DRAINING = 500
-
-/** What went wrong before there was a request. */
-function clientFault(error: NodeJS.ErrnoException & { rawPacket?: Buffer }): Fault {
-  const { code, rawPacket } = error
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return fault('HEADER_TIMEOUT', 'the head did not come within limits.header_time', 408)
-  }
-  if (code === 'HPE_HEADER_OVERFLOW') return fault('HEADER_TOO_LARGE', 'the head is too large', 431)
-  if (rawPacket !== undefined && rawPacket[0] === 0x16 && rawPacket[1] === 0x03) {
-    return fault(
-      'TLS_ON_PLAIN_PORT',
-      'this port speaks plain HTTP; use http:// instead of https://',
-    )
-  }
-  return fault('HTTP_INVALID', 'this is not HTTP/1.1')
-}

@@ -1,6 +1,9 @@
 /** What the HTTP side of a hub can be told. Durations in milliseconds, sizes in bytes. */
 import type { Checker } from '@sapwood/auth'
+import type { Handlers } from '@sapwood/wire'
 import type { BridgeRule } from './bridges.ts'
+import type { HandlerContext } from './handler-call.ts'
+import type { PeerGateway } from './peers.ts'
 
 export interface HttpOptions {
   /** Address to listen on. `127.0.0.1`. */
@@ -38,6 +41,10 @@ export interface HttpOptions {
     readonly bodyTime?: number
   }
   readonly bridge?: BridgeOptions
+  /** Functions that answer under the name `hub`, before what every hub answers. */
+  readonly handlers?: Handlers<HandlerContext>
+  /** Who is asked at `/client/<name>/…` beside the sessions of the hub. */
+  readonly peers?: PeerGateway
   readonly drain?: {
     /** How long open requests may take to end. 10 s. */
     readonly limit?: number

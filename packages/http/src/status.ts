@@ -25,7 +25,7 @@ export function metrics(call: Call): void {
       const detail = 'metrics are for this machine and for who has a key'
       return call.problem(forCaller(fault('NOT_ALLOWED', detail, 403), principal))
     }
-    const text = metricsText(call.context)
+    const text = metricsText(call.context) + (call.context.options.peers?.metrics() ?? '')
     call.response.writeHead(200, [
       'Content-Type',
       'text/plain; version=0.0.4; charset=utf-8',

@@ -5,25 +5,22 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { BlockList, isIPv6 } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { certificatePrincipal, keyChecker, Portal } from '@sapwood/auth'
 import type { Fault, Principal } from '@sapwood/core'
 import { ANYONE } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
 import { hostName, isLoopbackAddress, isLoopbackName, Origins } from './origins.ts'
+import { FOREIGN_ORIGIN, pageFault } from './page-fault.ts'
 import { fault } from './problem.ts'
+import { Proxies } from './proxies.ts'
 import type { RequestHead } from './request-head.ts'
 import type { HttpOptions } from './settings.ts'
 
 /** A peer on this machine, where that is enough. */
 export const LOCAL: Principal = Object.freeze({ id: 'local', trusted: true })
 
-const FOREIGN_ORIGIN = fault(
-  'ORIGIN_FOREIGN',
-  'pages of this origin may not call; list it under [http] origins',
-  403,
-)
 const FORWARDED = fault(
   'FORWARDED',
   'a forwarded request is not trusted for coming from this machine; send a key',
@@ -43,7 +40,9 @@ export class Trust {
   readonly #dev: boolean
   readonly #portal: Portal
   readonly #hub: Hub
-  readonly #proxies: BlockList | undefined
+  readonly #proxies: Proxies
+  /** Who is at the other end of connections that others have made sure of. */
+  readonly #vouched = new WeakMap<Duplex, Principal>()
   /** Host headers that were found to be loopback names. */
   readonly #hosts = new Set<string>()
 
@@ -52,7 +51,12 @@ export class Trust {
     this.#dev = options.dev ?? false
     this.origins = new Origins(options.origins ?? [], this.#dev && !options.origins?.length)
     this.#portal = new Portal([keyChecker(options.keys ?? []), ...(options.checkers ?? [])])
-    this.#proxies = options.trustedProxies?.length ? networks(options.trustedProxies) : undefined
+    this.#proxies = new Proxies(options.trustedProxies)
+  }
+
+  /** Has made sure that `principal` alone speaks on this connection, and no page that it did not mean to. */
+  vouch(socket: Duplex, principal: Principal): void {
+    this.#vouched.set(socket, principal)
   }
 
   /** Says who sent a request, in the same call unless a checker takes its time. */
@@ -66,6 +70,8 @@ export class Trust {
     if (bearer !== undefined) return this.#login('bearer', bearer, asker)
     if (token !== undefined) return this.#login('token', token, asker)
     const { socket } = request
+    const vouched = this.#vouched.get(socket)
+    if (vouched !== undefined) return asker.identified(undefined, vouched)
     const isLocal = this.#dev && isLoopbackAddress(socket.remoteAddress)
     // a browser shows a certificate by itself, so a page that may not call must not profit
     const found = certified(socket) ?? (isLocal ? LOCAL : undefined)
@@ -101,29 +107,13 @@ export class Trust {
 
   /** The peer's address for limits and logs, never for trust. */
   address(request: IncomingMessage, head: RequestHead): string {
-    const peer = request.socket.remoteAddress ?? ''
-    const told = head['x-forwarded-for']
-    if (told === undefined || this.#proxies === undefined) return peer
-    // from the nearest proxy outwards, as far as each says it of one that is trusted
-    let address = peer
-    for (const next of told.split(',').reverse()) {
-      if (!this.#proxies.check(plain(address), isIPv6(plain(address)) ? 'ipv6' : 'ipv4')) break
-      address = next.trim()
-    }
-    return address
+    return this.#proxies.caller(request.socket.remoteAddress ?? '', head['x-forwarded-for'])
   }
 
   #refusal(head: RequestHead): Fault | undefined {
     const wrongHost = this.hostRefusal(head)
     if (wrongHost !== undefined) return wrongHost
-    const { origin } = head
-    const listed = origin !== undefined && this.origins.allows(origin, head.host)
-    if (origin !== undefined && !listed) return FOREIGN_ORIGIN
-    const site = head['sec-fetch-site']
-    if (site !== undefined && (site === 'cross-site' || site === 'same-site') && !listed) {
-      return FOREIGN_ORIGIN
-    }
-    return head.forwarded ? FORWARDED : undefined
+    return pageFault(head, this.origins) ?? (head.forwarded ? FORWARDED : undefined)
   }
 
   #login(kind: 'bearer' | 'token', value: string, asker: Identifying): void {
@@ -149,19 +139,4 @@ function bearerOf(authorization: string | undefined): string | undefined {
   const match = /^bearer +(\S+) *$/i.exec(authorization)
   // another scheme proves nobody here, and that must be said
   return match === null ? '' : match[1]
-}
-
-function networks(addresses: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const address of addresses) {
-    const [net, bits] = address.split('/') as [string, string?]
-    const family = isIPv6(net) ? 'ipv6' : 'ipv4'
-    if (bits === undefined) list.addAddress(net, family)
-    else list.addSubnet(net, Number(bits), family)
-  }
-  return list
-}
-
-function plain(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address
 }

@@ -6,23 +6,29 @@
  *     path              subprotocol   becomes
  *     /ws               sapwood.v1    a session
  *     /tcp/<host:port>  binary        a bridge to what was dialled for it, where bridges are on
+ *
+ * `/client/<name>/…` is handed to the peer of that name, whatever the protocol.
  */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Fault, Principal } from '@sapwood/core'
+import { Code } from '@sapwood/core'
 import { SOCKET_LIMIT } from '@sapwood/hub'
 import type { WebSocketHandshake } from '@sapwood/wire'
 import {
   acceptAnswer,
   closeFrame,
   isFault,
+  parseAsk,
   WEB_SOCKET_GUID,
   webSocketHandshake,
 } from '@sapwood/wire'
 import type { BridgeRefusal } from './bridges.ts'
 import type { HttpContext } from './call.ts'
+import type { PeerGateway } from './peers.ts'
+import { askRefusal, codeHeader } from './peers.ts'
 import { fault, rawProblem } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
@@ -30,6 +36,14 @@ import { readQuery } from './target.ts'
 import { WebSocketDownstream } from './web-socket.ts'
 
 const SESSION = '/ws'
+const CLIENT = '/client/'
+const REFUSED = codeHeader(Code.refused)
+const ABSENT = codeHeader(Code.absent)
+const NO_UPGRADE = fault(
+  'NOT_FOUND',
+  'there is no peer of that name, and clients that are no peers are asked by plain requests',
+  404,
+)
 /** The subprotocols of the two. A page that uses a bridge may name its own by its usual name, or none. */
 const SESSION_PROTOCOLS = ['sapwood.v1'] as const
 const BRIDGE_PROTOCOLS = ['binary'] as const
@@ -71,6 +85,11 @@ export function serveUpgrades(server: Server, context: HttpContext): Upgraded {
     socket.on('error', onError)
     const head = readHead(request)
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
+    const { peers } = context.options
+    if (peers !== undefined && path.startsWith(CLIENT)) {
+      const upgrade: Upgrade = { context, open, request, head, path, socket, first }
+      return askPeer(upgrade, peers)
+    }
     if (path !== SESSION && !context.bridges.serves(path)) {
       return refuse(context, socket, fault('NOT_FOUND', 'WebSockets are served at /ws', 404))
     }
@@ -88,6 +107,32 @@ export function serveUpgrades(server: Server, context: HttpContext): Upgraded {
     })
   })
   return open
+}
+
+/** Hands a connection that is to speak another protocol to the peer that it asks. */
+function askPeer(
+  { context, open, request, head, socket, first }: Upgrade,
+  peers: PeerGateway,
+): void {
+  const { trust } = context
+  const refused = trust.hostRefusal(head) ?? trust.pageRefusal(head)
+  if (refused !== undefined) return refuse(context, socket, refused, REFUSED)
+  const rest = (request.url ?? '').slice(CLIENT.length - 1)
+  const target = parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
+  if (isFault(target)) return refuse(context, socket, target, REFUSED)
+  trust.identify(request, head, undefined, {
+    identified(problem, principal) {
+      const unwanted = problem ?? askRefusal(context, principal, target)
+      if (unwanted !== undefined) return refuse(context, socket, unwanted, REFUSED)
+      if (!socket.writable) return
+      if (!peers.has(target.name)) return refuse(context, socket, NO_UPGRADE, ABSENT)
+      open.add(socket)
+      socket.on('close', () => open.delete(socket))
+      const handed = { target, isCredential: true }
+      const why = peers.upgrade(request, socket as Socket, first, handed)
+      if (why !== undefined) refuse(context, socket, why, REFUSED)
+    },
+  })
 }
 
 function shake(upgrade: Upgrade, principal: Principal): void {

@@ -12,9 +12,9 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Fault, Principal, Timed } from '@sapwood/core'
-import { bodyValue, jsonMessage, sizeOf, Timer, Update } from '@sapwood/core'
+import { jsonMessage, sizeOf, Timer, Update } from '@sapwood/core'
 import type { AttachOptions, Downstream, Farewell, Session } from '@sapwood/hub'
-import { ERROR, HELLO, SOCKET_LIMIT, VERSION } from '@sapwood/hub'
+import { ERROR, HELLO, SOCKET_LIMIT } from '@sapwood/hub'
 import type { Frame, WebSocketHandler } from '@sapwood/wire'
 import {
   closeFrame,
@@ -26,6 +26,8 @@ import {
 } from '@sapwood/wire'
 import type { HttpContext } from './call.ts'
 import { bye, CLOSE_CODES } from './farewell.ts'
+import type { Hello } from './hello.ts'
+import { readHello } from './hello.ts'
 import { fault } from './problem.ts'
 
 /** Frames that may wait for a hello to be answered. */
@@ -265,46 +267,10 @@ interface Waiting {
 /** Bytes that a frame may have beyond the body of its update. */
 const FRAME_OVERHEAD = 64 * 1024
 
-/** What a client says first. */
-interface Hello {
-  readonly token?: string
-  readonly name?: string
-  readonly resume?: string
-  readonly after?: string
-}
-
-const WORDS = ['token', 'name', 'resume', 'after'] as const
-
-function readHello(message: Frame['message']): Hello | Fault {
-  const value = bodyValue(message)
-  if (typeof value !== 'object' || value === null) return HELLO_WRONG
-  const hello = value as Record<string, unknown>
-  if (hello.version !== undefined && hello.version !== VERSION) {
-    const detail = `this hub speaks version ${VERSION}; load its own /sapwood.js`
-    return { code: 'VERSION_UNSUPPORTED', detail }
-  }
-  for (const name of WORDS) {
-    if (hello[name] !== undefined && typeof hello[name] !== 'string') return HELLO_WRONG
-  }
-  // a member called `code` would look like a fault
-  const { token, name, resume, after } = hello as Hello
-  return {
-    ...(token !== undefined && { token }),
-    ...(name !== undefined && { name }),
-    ...(resume !== undefined && { resume }),
-    ...(after !== undefined && { after }),
-  }
-}
-
 const HELLO_LATE = fault(
   'HELLO_TIMEOUT',
   'nothing came within limits.header_time; begin with {"path":"::hello","message":{"version":1}}',
 )
-
-const HELLO_WRONG: Fault = {
-  code: 'HELLO_INVALID',
-  detail: 'a hello is {"version":1} with, where wanted, token, name, resume and after as strings',
-}
 
 function attachment(hello: Hello, principal: Principal, resumed: boolean): AttachOptions {
   if (!resumed) return {}

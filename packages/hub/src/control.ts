@@ -3,7 +3,7 @@
  * client's cursor moves with everything it receives.
  */
 import type { Meta } from '@sapwood/core'
-import { jsonMessage, Update } from '@sapwood/core'
+import { bodyValue, CONNECTED, DISCONNECTED, jsonMessage, Update } from '@sapwood/core'
 
 export const HELLO = '::hello'
 export const ERROR = '::error'
@@ -25,12 +25,13 @@ export function control(path: string, value: unknown, at: string, meta?: Meta): 
   return new Update(path, jsonMessage(value, meta), 0, at)
 }
 
-/** The same control update at an earlier watermark, also where its message tells one. */
+/** Those whose message tells the watermark, too. What else is called `at` is a receipt's, or somebody's own. */
+const TOLD_TWICE: ReadonlySet<string> = new Set([CONNECTED, DISCONNECTED, GAP])
+
+/** The same control update at an earlier watermark, also where its message tells it. */
 export function restamped(update: Update, at: string): Update {
+  const { path, meta } = update
   if (update.at === '' || update.at === at) return update
-  const message: unknown = typeof update.body === 'string' ? JSON.parse(update.body) : undefined
-  if (typeof message === 'object' && message !== null && 'at' in message) {
-    return control(update.path, { ...message, at }, at, update.meta)
-  }
-  return new Update(update.path, update, 0, at)
+  if (!TOLD_TWICE.has(path)) return new Update(path, update, 0, at)
+  return control(path, { ...(bodyValue(update) as object), at }, at, meta)
 }

@@ -2,6 +2,8 @@
  * What the hub counts: plain numbers that the hot path adds to, read when somebody scrapes.
  * Invariant: counters only grow.
  */
+import { countFault } from '@sapwood/core'
+
 export class Counters {
   /** Updates that came in, whoever sent them. */
   updates = 0
@@ -33,6 +35,6 @@ export class Counters {
   readonly faults: Map<string, number> = new Map()
 
   fault(code: string): void {
-    this.faults.set(code, (this.faults.get(code) ?? 0) + 1)
+    countFault(this.faults, code)
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Who is reached at `@name/…`: the component of that id or one of the pool of that name. Where everybody of a
  * known name is away for the moment, a question waits for the first to come.
- * Invariant: names of one pool belong to one principal, a stream reaches only who takes streams, and every question
- * that waits here ends: it is put to somebody, its time is up, or it is cancelled.
+ * Invariant: names of one pool belong to one principal, a name of a peer is never a session's, a stream reaches only who
+ * takes streams, and every question that waits here ends: it is put to somebody, its time is up, or it is cancelled.
  */
 import type { Component, Fault, Message, Wheel } from '@sapwood/core'
 import { Code, isStream, nameFault, outcome } from '@sapwood/core'
@@ -14,6 +14,15 @@ export interface Answerer extends Component {
   readonly openQuestions?: number
   /** May the body of this question be a stream? */
   takesStream?(verb: string, path: string): boolean
+}
+
+/**
+ * Who answers under many names and is no session: the peers of a pipe, as one component. It waits by itself for those that
+ * are away.
+ */
+export interface NamedPeers extends Component {
+  /** Is this the name of a peer, there or away? */
+  has(name: string): boolean
 }
 
 export interface DirectoryDeps {
@@ -46,6 +55,8 @@ export class Directory {
   readonly #seen = new Map<string, number>()
   readonly #waiting = new Map<string, Set<Waiting>>()
   #waiters = 0
+  /** Their names are theirs, whatever a session says. */
+  peers: NamedPeers | undefined = undefined
 
   constructor(deps: DirectoryDeps) {
     this.#deps = deps
@@ -60,7 +71,7 @@ export class Directory {
   route(sender: Component, path: string, message: Message): number {
     const slash = path.indexOf('/')
     const name = path.slice(1, slash < 0 ? path.length : slash)
-    const target = this.#pick(name)
+    const target: Answerer | undefined = this.peers?.has(name) ? this.peers : this.#pick(name)
     if (target !== undefined) {
       if (isStream(message.body) && !takesStream(target, message.meta.verb, path)) {
         this.#refuseStream(message)
@@ -125,9 +136,10 @@ export class Directory {
     if (fault !== undefined) {
       return { code: 'NAME_INVALID', detail: `the name ${fault}`, status: 400 }
     }
+    if (this.peers?.has(name)) return nameTaken(name)
     for (const other of this.#deps.named(name) ?? []) {
       if (other !== session && other.principal.id !== session.principal.id) {
-        return { code: 'NAME_TAKEN', detail: `"${name}" belongs to somebody else`, status: 409 }
+        return nameTaken(name)
       }
     }
     this.release(session)
@@ -148,10 +160,13 @@ export class Directory {
 
   /** A session has a transport: what waited for it is put to it. */
   arrived(session: Session): void {
-    for (const name of [session.name, session.id]) {
-      const waiting = name === undefined ? undefined : this.#waiting.get(name)
-      for (const { come } of [...(waiting ?? [])]) come()
-    }
+    if (session.name !== undefined) this.came(session.name)
+    this.came(session.id)
+  }
+
+  /** Somebody of this name is there: what waited is put to whoever it is. */
+  came(name: string): void {
+    for (const { come } of [...(this.#waiting.get(name) ?? [])]) come()
   }
 
   #put(target: Component, sender: Component, path: string, message: Message): void {
@@ -217,6 +232,11 @@ export class Directory {
 
 function takesStream(target: Answerer, verb = 'GET', path: string): boolean {
   return target.takesStream?.(verb, path) ?? false
+}
+
+/** Why nobody else is called so. */
+export function nameTaken(name: string): Fault {
+  return { code: 'NAME_TAKEN', detail: `"${name}" belongs to somebody else`, status: 409 }
 }
 
 function absent(name: string): Message {

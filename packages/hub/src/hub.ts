@@ -2,7 +2,15 @@
  * The hub, assembled: Controller ─▶ Tap, and Gate ─▶ History ─▶ Router. Everything else reaches it through
  * `update`, and it reaches everything else through theirs.
  */
-import type { Component, Dispatcher, Farewell, Message, Principal, Question } from '@sapwood/core'
+import type {
+  Component,
+  Dispatcher,
+  Farewell,
+  Fault,
+  Message,
+  Principal,
+  Question,
+} from '@sapwood/core'
 import {
   Controller,
   connection,
@@ -24,7 +32,8 @@ import {
 import { Budget } from './budget.ts'
 import { ERROR } from './control.ts'
 import { Counters } from './counters.ts'
-import { Directory } from './directory.ts'
+import type { NamedPeers } from './directory.ts'
+import { Directory, nameTaken } from './directory.ts'
 import type { Engine } from './engine.ts'
 import { Gate } from './gate.ts'
 import { History } from './history.ts'
@@ -212,6 +221,26 @@ export class Hub implements UpstreamHost {
     }
   }
 
+  /** Lets `peers` answer under their names, which nobody else has from now on. Returns its undo. */
+  addPeers(peers: NamedPeers): () => void {
+    this.controller.register(peers)
+    this.directory.peers = peers
+    return () => {
+      this.directory.peers = undefined
+      this.controller.unregister(peers)
+    }
+  }
+
+  /** A peer has this name: sessions that have it lose it, and are told; questions that wait for one of them are the peer's. */
+  reclaim(name: string): void {
+    for (const session of [...(this.controller.named(name) ?? [])]) {
+      if (!(session instanceof Session)) continue
+      this.directory.release(session)
+      this.#refuseName(session, name, nameTaken(name))
+    }
+    this.directory.came(name)
+  }
+
   /** Asks `question`, and calls `answered` once. Returns what gives up. */
   ask(question: Question, answered: (answer: Message) => void): () => void {
     return this.#inbox.ask(question, answered)
@@ -267,8 +296,7 @@ export class Hub implements UpstreamHost {
       ? this.directory.claim(session, name)
       : { code: 'NOT_ALLOWED', detail, status: 403 }
     if (refused === undefined) return true
-    this.counters.fault(refused.code)
-    session.tell(ERROR, { ...refused, name })
+    this.#refuseName(session, name, refused)
     return false
   }
 
@@ -299,6 +327,11 @@ export class Hub implements UpstreamHost {
     this.controller.stop()
     this.engine.close()
     this.wheel.close()
+  }
+
+  #refuseName(session: Session, name: string, refused: Fault): void {
+    this.counters.fault(refused.code)
+    session.tell(ERROR, { ...refused, name })
   }
 
   /** Takes from a session what it may not follow any more. */

@@ -51,6 +51,8 @@ export interface SessionOptions {
   readonly view?: boolean
   /** Where it came from, for limits and the list of clients. */
   readonly address?: string
+  /** Only somebody of whom this is known resumes it; where it is not said, whoever knows the secret. */
+  readonly holder?: string
 }
 
 export interface AttachOptions {
@@ -73,6 +75,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
   noted = false
   readonly view: boolean
   readonly address: string
+  readonly holder: string | undefined
   readonly opened: number
   readonly #host: SessionHost
   readonly #feed: Feed
@@ -90,6 +93,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     this.secret = options.secret
     this.view = options.view ?? false
     this.address = options.address ?? ''
+    this.holder = options.holder
     this.opened = host.wheel.now()
     this.#feed = new Feed(host, this, !this.view)
     this.#heartbeat = new Heartbeat(host.settings.heartbeat)

@@ -33,8 +33,10 @@ export class Sessions {
     return this.#all.values()
   }
 
-  find(secret: string): Session | undefined {
-    return this.#bySecret.get(secret)
+  /** @param holder what is known of who came with the secret, by proof and not by word. */
+  find(secret: string, holder?: string): Session | undefined {
+    const session = this.#bySecret.get(secret)
+    return session?.holder === holder ? session : undefined
   }
 
   /** Why no session can be opened from `address`, or undefined if one can. */

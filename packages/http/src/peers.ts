@@ -1,0 +1,68 @@
+/**
+ * Peers of another kind beside the sessions of a hub: those of a pipe. They are asked at `/client/<name>/…` too, by requests
+ * that are handed on whole, so that bodies of any size, events and other protocols stream both ways.
+ * Invariant: nothing is handed on before the gate has allowed it, nor twice.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Fault, Principal } from '@sapwood/core'
+import { Code } from '@sapwood/core'
+import type { Ask } from '@sapwood/wire'
+import type { Call, HttpContext } from './call.ts'
+import { forCaller } from './call.ts'
+import { fault } from './problem.ts'
+
+/** What is known of a request that is handed on. */
+export interface HandedRequest {
+  readonly target: Pick<Ask, 'name' | 'tail' | 'wait' | 'timeout'>
+  /** Whether `Authorization` was for the hub: then it stays here. */
+  readonly isCredential: boolean
+}
+
+/** A process of a peer, or a name that was here and is away. */
+export interface ListedPeer {
+  readonly name: string
+  readonly connected: boolean
+  /** Put to it and not answered yet. */
+  readonly questions: number
+}
+
+/** Asks peers. What `take` and `upgrade` return is why they did not take the request. */
+export interface PeerGateway {
+  /** Is this the name of a peer, there or away? */
+  has(name: string): boolean
+  /** Answers a request of which nobody has read the body. */
+  take(request: IncomingMessage, response: ServerResponse, handed: HandedRequest): Fault | undefined
+  /** The same for a connection that is to speak another protocol. @param first what came behind the head. */
+  upgrade(
+    request: IncomingMessage,
+    socket: Socket,
+    first: Uint8Array,
+    handed: HandedRequest,
+  ): Fault | undefined
+  list(): readonly ListedPeer[]
+  /** What was counted, in the Prometheus text form. */
+  metrics(): string
+}
+
+/** Where the code of an outcome stands. */
+export function codeHeader(code: number): readonly string[] {
+  return ['X-Event-Return-Code', String(code)]
+}
+
+/** Why `principal` may not ask that; undefined if it may. */
+export function askRefusal(
+  { hub }: Pick<HttpContext, 'hub'>,
+  principal: Principal,
+  { path }: Ask,
+): Fault | undefined {
+  if (hub.gate.allows(principal, 'ask', path)) return undefined
+  const detail = `${principal.id} may not ask ${path}; send a key or let a rule allow it`
+  return forCaller(fault('NOT_ALLOWED', detail, 403), principal)
+}
+
+/** Hands a request on to the peer that it is for. */
+export function askPeer(call: Call, peers: PeerGateway, target: Ask): void {
+  const refused = peers.take(call.request, call.response, { target, isCredential: true })
+  if (refused !== undefined) call.problem(refused, codeHeader(Code.refused))
+}

@@ -1,0 +1,350 @@
+/**
+ * A request on its way through a target: both bodies stream, each as fast as its reader takes it.
+ *
+ *     state       waits for                          limit                at the limit
+ *     asking      a connection                       limits.connect       502 TARGET_UNREACHABLE
+ *                 the peer's next bytes              limits.bodyTime      408 BODY_TIMEOUT
+ *                 the target to read, or to answer   what the asker waits 504 ANSWER_TIMEOUT
+ *     answering   the peer to take the answer        the asker's
+ *     switched    both, after 101                    the asker's
+ *     over        nothing; the target's connection is free, or closed
+ *
+ * Invariant: a body that is longer or shorter than was said closes the connection, so that nothing of it is taken for the
+ * next request; whoever stops waiting closes it too.
+ */
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
+import { request as httpRequest } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Fault, Timed } from '@sapwood/core'
+import { Code, Timer } from '@sapwood/core'
+import type { FieldList } from '@sapwood/wire'
+import type { AnswerExchange, RequestListener } from '../exchange.ts'
+import { sendFault } from './replies.ts'
+import type { RoutedRequest } from './route.ts'
+import type { TargetRequest } from './target-head.ts'
+import { answerFields, trailerFields } from './target-head.ts'
+import type { TargetDeps } from './target-route.ts'
+
+const TARGET_LOST: Fault = {
+  code: 'TARGET_LOST',
+  detail: 'the server behind the peer broke off its answer; look at that server',
+}
+const UNANSWERED: Fault = {
+  code: 'ANSWER_TIMEOUT',
+  detail: 'the server behind the peer did not answer in time; allow it more, or look at it',
+  status: 504,
+}
+const TOO_LATE: Fault = {
+  code: 'BODY_TIMEOUT',
+  detail: 'the next of the body did not come within the limit; send it sooner',
+  status: 408,
+}
+const TOO_EARLY: Fault = {
+  code: 'BODY_INVALID',
+  detail: 'a request for an upgrade has no body; wait for the answer',
+  status: 400,
+}
+/** Interim heads that a peer takes. */
+const INTERIM_MOST = 16
+const LENGTH_WRONG: Fault = {
+  code: 'BODY_INVALID',
+  detail: 'the body is longer or shorter than its content-length says',
+  status: 400,
+}
+/** May be asked again when a kept connection turns out to be closed: nothing was done, or doing it twice is the same. */
+const REPEATABLE: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+])
+
+export class TargetCall implements RequestListener, Timed {
+  readonly #options: TargetRequest
+  readonly #routed: Pick<RoutedRequest, 'head' | 'ends'>
+  readonly #exchange: AnswerExchange
+  readonly #most: number
+  readonly #deps: TargetDeps
+  readonly #timer: Timer = new Timer(this)
+  #state: 'asking' | 'answering' | 'switched' | 'over' = 'asking'
+  #request: ClientRequest | undefined
+  #response: IncomingMessage | undefined
+  #socket: Duplex | undefined
+  #connected = false
+  #repeated = false
+  #interims = 0
+  #size = 0
+  /** Whether all of the peer's body has come. */
+  #whole: boolean
+  /** Bytes that the target has not taken, and the peer was not told of. */
+  #owed = 0
+
+  constructor(
+    options: TargetRequest & RequestOptions,
+    routed: Pick<RoutedRequest, 'head' | 'ends'>,
+    exchange: AnswerExchange,
+    most: number,
+    deps: TargetDeps,
+  ) {
+    this.#options = options
+    this.#routed = routed
+    this.#exchange = exchange
+    this.#most = most
+    this.#deps = deps
+    this.#whole = routed.ends
+  }
+
+  /** Asks the target. */
+  begin(): void {
+    const { length } = this.#options
+    if (length !== undefined && length > this.#most) return this.#fail(this.#tooLarge())
+    if (length !== undefined && length > 0 && this.#whole) return this.#fail(LENGTH_WRONG)
+    this.#ask()
+  }
+
+  data(part: Uint8Array): void {
+    const { length } = part
+    if (this.#state === 'over') return this.#exchange.took(length)
+    if (this.#socket !== undefined) return this.#hand(this.#socket, part)
+    if (this.#options.upgrades) {
+      // nothing says how long it is: the target would take it for the next request
+      this.#exchange.took(length)
+      return this.#fail(TOO_EARLY)
+    }
+    this.#size += length
+    const said = this.#options.length
+    if (this.#size > this.#most || (said !== undefined && this.#size > said)) {
+      this.#exchange.took(length)
+      return this.#fail(this.#size > this.#most ? this.#tooLarge() : LENGTH_WRONG)
+    }
+    this.#hand(this.#request as ClientRequest, part)
+  }
+
+  ended(trailers: FieldList | undefined): void {
+    this.#whole = true
+    if (this.#state === 'over') return
+    if (this.#socket !== undefined) {
+      this.#socket.end()
+      return
+    }
+    const said = this.#options.length
+    if (said !== undefined && said !== this.#size) return this.#fail(LENGTH_WRONG)
+    const request = this.#request as ClientRequest
+    if (trailers !== undefined && said === undefined) addTrailers(request, trailers)
+    request.end()
+    if (this.#state === 'asking' && this.#connected) this.#wait()
+  }
+
+  drained(): void {
+    if (this.#socket !== undefined) this.#socket.resume()
+    else this.#response?.resume()
+  }
+
+  failed(): void {
+    this.#over()
+  }
+
+  expired(): void {
+    if (!this.#connected) this.#fail(this.#unreachable('no connection in time'))
+    else if (this.#waitsForPeer) this.#fail(TOO_LATE)
+    else this.#fail(UNANSWERED, Code.timeout)
+  }
+
+  #ask(): void {
+    const { upgrades } = this.#options
+    let request: ClientRequest
+    try {
+      request = httpRequest(this.#options as RequestOptions)
+    } catch (thrown) {
+      // what the peer wrote cannot stand in a head
+      const detail = `the head of the request cannot be passed on: ${(thrown as Error).message}`
+      return this.#fail({ code: 'HEAD_INVALID', detail, status: 400 })
+    }
+    this.#request = request
+    request.on('socket', (socket) => {
+      if (!socket.connecting) this.#isConnected()
+      else socket.once('connect', () => this.#isConnected())
+    })
+    request.on('information', ({ statusCode, rawHeaders }) => this.#interim(statusCode, rawHeaders))
+    request.on('response', (response) => this.#answered(response))
+    if (upgrades)
+      request.on('upgrade', (response, socket, head) => this.#switch(response, socket, head))
+    request.on('drain', () => this.#taken())
+    request.on('error', (fault: NodeJS.ErrnoException) => this.#broke(request, fault))
+    request.on('close', () => this.#closed())
+    this.#deps.wheel.set(this.#timer, this.#deps.limits.connect)
+    if (this.#whole) request.end()
+    else process.nextTick(flushHead, request)
+  }
+
+  #isConnected(): void {
+    this.#connected = true
+    if (this.#state === 'asking') this.#wait()
+  }
+
+  /** From the last of the body that moved. */
+  #wait(): void {
+    const time = this.#waitsForPeer ? this.#deps.limits.bodyTime : this.#routed.head.timeout
+    if (time > 0) this.#deps.wheel.set(this.#timer, time)
+    else this.#deps.wheel.clear(this.#timer)
+  }
+
+  get #waitsForPeer(): boolean {
+    return !this.#whole && this.#owed === 0 && !this.#options.upgrades
+  }
+
+  #hand(to: ClientRequest | Duplex, part: Uint8Array): void {
+    if (to.write(part)) this.#exchange.took(part.length)
+    else this.#owed += part.length
+    if (this.#state === 'asking' && this.#connected) this.#wait()
+  }
+
+  #taken(): void {
+    const owed = this.#owed
+    this.#owed = 0
+    if (owed === 0) return
+    this.#exchange.took(owed)
+    if (this.#state === 'asking') this.#wait()
+  }
+
+  #interim(status: number, raw: FieldList): void {
+    // 100 is between neighbours, 101 comes by itself
+    if (this.#state !== 'asking' || status < 102 || ++this.#interims > INTERIM_MOST) return
+    this.#respond(status, answerFields(raw))
+  }
+
+  #answered(response: IncomingMessage): void {
+    if (this.#state !== 'asking') return void response.destroy()
+    this.#deps.wheel.clear(this.#timer)
+    if (!this.#respond(response.statusCode ?? 502, answerFields(response.rawHeaders))) return
+    this.#state = 'answering'
+    this.#response = response
+    response.on('data', (part: Buffer) => {
+      if (this.#state === 'answering' && !this.#exchange.write(part)) response.pause()
+    })
+    response.on('end', () => this.#finish(response))
+    response.on('error', () => this.#lost())
+    response.on('close', () => this.#lost())
+  }
+
+  #finish(response: IncomingMessage): void {
+    if (this.#state !== 'answering') return
+    const trailers = trailerFields(response.rawTrailers)
+    this.#exchange.end(trailers.length > 0 ? trailers : undefined)
+    // what the target did not want to read must not stand before the next request
+    if (!this.#whole) return this.#over()
+    this.#settle()
+  }
+
+  #switch(response: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#state !== 'asking') return void socket.destroy()
+    this.#deps.wheel.clear(this.#timer)
+    socket.on('error', () => this.#lost())
+    if (!this.#respond(101, answerFields(response.rawHeaders, true))) return void socket.destroy()
+    this.#state = 'switched'
+    this.#socket = socket
+    if (head.length > 0) this.#exchange.write(head)
+    socket.on('data', (part: Buffer) => {
+      if (this.#state === 'switched' && !this.#exchange.write(part)) socket.pause()
+    })
+    socket.on('drain', () => this.#taken())
+    socket.on('end', () => {
+      if (this.#state !== 'switched') return
+      this.#exchange.end()
+      socket.end()
+      this.#settle()
+    })
+    socket.on('close', () => this.#lost())
+  }
+
+  /** @returns whether the head went out, and somebody waits for more. */
+  #respond(status: number, headers: FieldList): boolean {
+    try {
+      const code = this.#deps.codeOf?.(status) ?? Code.ok
+      this.#exchange.respond({ status, headers, code }, false)
+      return this.#state === 'asking'
+    } catch {
+      // more than a frame holds
+      this.#fail(this.#unreachable('its head is too long'))
+      return false
+    }
+  }
+
+  #broke(request: ClientRequest, { code, message }: NodeJS.ErrnoException): void {
+    if (request !== this.#request) return
+    if (this.#state !== 'asking') return this.#lost()
+    const { method } = this.#options
+    // the target closed a kept connection just when it was taken
+    const isStale = request.reusedSocket && !this.#repeated && code === 'ECONNRESET'
+    if (isStale && this.#routed.ends && REPEATABLE.has(method)) {
+      this.#repeated = true
+      return this.#ask()
+    }
+    this.#fail(this.#unreachable(code ?? message))
+  }
+
+  #closed(): void {
+    if (this.#state === 'asking' && this.#request?.destroyed) {
+      this.#fail(this.#unreachable('it closed the connection'))
+    }
+  }
+
+  #lost(): void {
+    if (this.#state !== 'answering' && this.#state !== 'switched') return
+    this.#exchange.cancel(TARGET_LOST)
+    this.#over()
+  }
+
+  #fail(fault: Fault, code: Code = Code.threw): void {
+    if (this.#state === 'asking') {
+      sendFault(this.#exchange, fault, code)
+      this.#over()
+    } else if (this.#state !== 'over') {
+      this.#exchange.cancel(fault)
+      this.#over()
+    }
+  }
+
+  #unreachable(why: string): Fault {
+    const detail = `the server behind the peer cannot be reached (${why}); start it, or look at it`
+    return { code: 'TARGET_UNREACHABLE', detail, status: 502 }
+  }
+
+  #tooLarge(): Fault {
+    const detail = `the body is larger than the ${this.#most} bytes that a rule allows`
+    return { code: 'BODY_TOO_LARGE', detail, status: 413 }
+  }
+
+  /** Closes the connection to the target. */
+  #over(): void {
+    this.#settle()
+    this.#socket?.destroy()
+    this.#request?.destroy()
+  }
+
+  #settle(): void {
+    this.#state = 'over'
+    this.#deps.wheel.clear(this.#timer)
+    this.#taken()
+  }
+}
+
+/** The target hears of the request before its body comes; a short body that is here already leaves with the head. */
+function flushHead(request: ClientRequest): void {
+  if (!request.destroyed) request.flushHeaders()
+}
+
+function addTrailers(request: ClientRequest, trailers: FieldList): void {
+  const fields = trailerFields(trailers)
+  const pairs: [string, string][] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    pairs.push([fields[i] as string, fields[i + 1] as string])
+  }
+  try {
+    request.addTrailers(pairs)
+  } catch {
+    // names or values that HTTP cannot carry: the body is whole without them
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * The listening end of the pipe: finds out who has come in and which session is meant.
+ * Invariant: nothing that a peer says is read before its certificate was checked against the trust of that moment; what is
+ * not trusted any more loses its sessions and the worth of its tickets at once.
+ */
+import type { X509Certificate } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { certificateNames } from '@sapwood/auth'
+import type { Fault } from '@sapwood/core'
+import type { HostAddress, Link } from '@sapwood/net'
+import { formatAddress } from '@sapwood/net'
+import type { SessionMessage } from '@sapwood/wire'
+import { isFault, refusal, SESSION_UNKNOWN } from '@sapwood/wire'
+import { findName, nameFaultOf } from '../trust/certificate-fault.ts'
+import type { TrustChange } from '../trust/trust-store.ts'
+import { Entrance } from './entrance.ts'
+import type { GreetingOwner } from './greeting.ts'
+import { Greeting } from './greeting.ts'
+import type { PeerOwner } from './peer.ts'
+import { Peer } from './peer.ts'
+import type { PeerBase } from './peer-base.ts'
+import {
+  NAME_FULL,
+  nameReserved,
+  PROTOCOL_UNKNOWN,
+  SESSION_EXPIRED,
+  SESSION_REPLACED,
+  SHUTDOWN,
+} from './peer-faults.ts'
+import { sendAway } from './peer-link.ts'
+import { PIPE_ALPN } from './peer-settings.ts'
+import { SessionTable } from './session-table.ts'
+import type { TicketKeys } from './ticket-keys.ts'
+
+export interface PeerListenerOptions extends PeerBase {
+  readonly address: HostAddress
+  readonly tickets: TicketKeys
+  /** Who takes connections of other protocols, by ALPN. */
+  readonly others?: Readonly<Record<string, (socket: TLSSocket) => void>>
+  /** Names that nobody may have here. */
+  readonly reserved?: readonly string[]
+}
+
+/** Milliseconds after which whoever found no room may try again. */
+const ROOM_AFTER = 1_000
+
+export class PeerListener implements PeerOwner, GreetingOwner {
+  readonly #options: PeerListenerOptions
+  /** Clients see to their own certificates. */
+  readonly renewal = 0
+  readonly sessions: SessionTable = new SessionTable()
+  readonly #entrance: Entrance
+  readonly #greetings = new Set<Greeting>()
+  readonly #forget: () => void
+  #address: HostAddress | undefined
+  #draining = false
+  #isClosed = false
+  #drained: (() => void) | undefined
+
+  constructor(options: PeerListenerOptions) {
+    this.#options = options
+    const arrived = (stream: Link, socket: TLSSocket): void => this.#arrived(stream, socket)
+    this.#entrance = new Entrance({ ...options, arrived })
+    this.#forget = options.trust.onChange((change) => this.#changed(change))
+  }
+
+  get wheel(): PeerListenerOptions['wheel'] {
+    return this.#options.wheel
+  }
+
+  get address(): HostAddress | undefined {
+    return this.#address
+  }
+
+  /** @throws SapwoodError PORT_IN_USE, PORT_FORBIDDEN, ADDRESS_INVALID, LISTEN_FAILED */
+  async listen(): Promise<HostAddress> {
+    this.#address = await this.#entrance.listen()
+    this.open()
+    return this.#address
+  }
+
+  /** Is ready, with or without a port of its own. */
+  open(): void {
+    this.#options.observer.listening?.()
+  }
+
+  /** Takes a connection that came in elsewhere, with its first bytes unread: a handshake is next. */
+  take(socket: Duplex): void {
+    if (this.#isClosed) socket.destroy()
+    else this.#entrance.take(socket)
+  }
+
+  /** Takes nothing new. Resolves when all that is open has ended, or the limit is reached. */
+  async drain(limit: number): Promise<void> {
+    // whoever was cut off may come back until the end; nobody begins anything
+    this.#draining = true
+    for (const peer of this.sessions.all()) peer.drain(SHUTDOWN)
+    if (limit <= 0 || this.#isIdle()) return
+    await new Promise<void>((resolve) => {
+      const forget = this.wheel.after(limit, resolve)
+      this.#drained = () => {
+        forget()
+        resolve()
+      }
+      this.#look()
+    })
+    this.#drained = undefined
+  }
+
+  /** Ends all sessions. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#draining = true
+    this.#forget()
+    this.#entrance.stop()
+    for (const greeting of this.#greetings) {
+      greeting.stop()
+      greeting.link.destroy()
+    }
+    this.#greetings.clear()
+    for (const peer of this.sessions.all()) peer.close(SHUTDOWN)
+    this.#entrance.close()
+  }
+
+  /** Done when no socket is left; `close` comes first. */
+  closed(): Promise<void> {
+    return this.#entrance.closed()
+  }
+
+  greeted(greeting: Greeting, hello: SessionMessage): void {
+    this.#greetings.delete(greeting)
+    const known = this.sessions.find(hello.id)
+    const fault =
+      known === undefined ? this.#begin(greeting, hello) : this.#goOn(known, greeting, hello)
+    if (fault !== undefined) this.#endGreeting(greeting, fault)
+  }
+
+  failed(greeting: Greeting, fault: Fault): void {
+    this.#greetings.delete(greeting)
+    this.#endGreeting(greeting, fault)
+  }
+
+  attached(peer: Peer): void {
+    const { directory, observer } = this.#options
+    directory.attached(peer)
+    observer.added?.(peer.name, peer.names)
+    this.#options.updates?.attached?.(peer)
+  }
+
+  detached(peer: Peer, fault: Fault, wasLive: boolean): void {
+    const { directory, observer } = this.#options
+    if (!wasLive) return
+    directory.detached(peer)
+    observer.removed?.(peer.name, fault)
+  }
+
+  ended(peer: Peer, fault: Fault): void {
+    const { directory, observer } = this.#options
+    this.sessions.delete(peer)
+    if (directory.detached(peer)) observer.removed?.(peer.name, fault)
+    observer.stopped?.(peer.name, fault)
+    this.#options.updates?.ended?.(peer, fault)
+  }
+
+  renew(): void {}
+
+  goaway(): void {
+    // a client that goes away begins its next session by itself
+  }
+
+  checkAgain(_peer: Peer, certificate: X509Certificate): Fault | undefined {
+    const fault = this.#options.trust.trust.checkPeer(certificate, { role: 'client' })
+    if (fault !== undefined) this.#entrance.forgetTickets()
+    return fault
+  }
+
+  validUntil(certificate: X509Certificate): number {
+    return this.#options.trust.trust.validUntil(certificate)
+  }
+
+  updated(peer: Peer, update: Uint8Array): void {
+    this.#options.updates?.updated(peer, update)
+  }
+
+  writable(peer: Peer): void {
+    this.#options.updates?.writable(peer)
+  }
+
+  #arrived(stream: Link, socket: TLSSocket): void {
+    const { trust, settings } = this.#options
+    if (socket.alpnProtocol !== PIPE_ALPN) return this.#refuse(stream, PROTOCOL_UNKNOWN)
+    const certificate = socket.getPeerX509Certificate()
+    const fault = trust.trust.checkPeer(certificate, { role: 'client' })
+    if (fault !== undefined || certificate === undefined) {
+      return this.#refuse(stream, fault ?? PROTOCOL_UNKNOWN)
+    }
+    const { names } = certificateNames(certificate.subjectAltName)
+    const { reserved } = this.#options
+    const taken = names.find((name) => reserved?.includes(name))
+    if (taken !== undefined) return this.#refuse(stream, nameReserved(taken))
+    const greeting = new Greeting(this, stream, certificate, names, settings.handshake)
+    this.#greetings.add(greeting)
+    greeting.link.open()
+  }
+
+  /** Another link of a session. @returns why not. */
+  #goOn(known: Peer, { names, link }: Greeting, hello: SessionMessage): Fault | undefined {
+    // the name that it began with must be in this certificate too
+    if (!names.includes(known.name)) return SESSION_UNKNOWN
+    const fault = known.accept(link, hello)
+    if (fault === undefined) this.#options.directory.named(known, names)
+    return fault
+  }
+
+  /** A session that nobody here knows yet. @returns why not. */
+  #begin(greeting: Greeting, hello: SessionMessage): Fault | undefined {
+    const { link } = greeting
+    const { settings, observer } = this.#options
+    if (hello.resumed) return SESSION_UNKNOWN
+    if (this.#draining) return SHUTDOWN
+    const names = namesOf(greeting, hello)
+    if (isFault(names)) return names
+    if (!this.#makeRoom(names[0] as string)) return NAME_FULL
+    const { id, secret } = hello
+    const { instance, answerer, wheel, wall } = this.#options
+    const session = { side: 'listener', id, secret, instance } as const
+    const peer = new Peer({
+      session,
+      names,
+      answerer,
+      owner: this,
+      settings,
+      observer,
+      wheel,
+      wall,
+    })
+    this.sessions.add(peer)
+    observer.started?.(peer.name)
+    const fault = peer.accept(link, hello)
+    if (fault !== undefined) {
+      this.sessions.delete(peer)
+      observer.stopped?.(peer.name, fault)
+      return fault
+    }
+    // what came behind the greeting may have ended it at once
+    if (peer.session.over) return undefined
+    for (const former of this.sessions.formerOf(peer)) former.close(SESSION_REPLACED)
+    return undefined
+  }
+
+  /** Who starts again and again must not be kept out by what is held of its former selves. */
+  #makeRoom(name: string): boolean {
+    const { perName } = this.#options.settings
+    if (this.sessions.count(name) >= perName) this.sessions.heldOf(name)?.close(SESSION_EXPIRED)
+    return this.sessions.count(name) < perName
+  }
+
+  #endGreeting(greeting: Greeting, fault: Fault): void {
+    const { link, names } = greeting
+    const { observer } = this.#options
+    observer.refused?.(`${names[0]} at ${formatAddress(link.stream.remote)}`, fault)
+    const isFull = fault === NAME_FULL || fault === SHUTDOWN
+    link.write(isFull ? refusal(fault, false, ROOM_AFTER) : refusal(fault))
+    if (fault === SESSION_UNKNOWN && greeting.again()) this.#greetings.add(greeting)
+    else link.end(this.wheel)
+  }
+
+  #refuse(stream: Link, fault: Fault): void {
+    this.#options.observer.refused?.(formatAddress(stream.remote), fault)
+    sendAway(stream, refusal(fault), this.wheel)
+  }
+
+  #changed(change: TrustChange): void {
+    if (change.authorities || change.bans) {
+      const before = this.sessions.size
+      for (const peer of this.sessions.all()) this.#checkSession(peer)
+      if (change.authorities && this.sessions.size === before) this.#entrance.forgetTickets()
+    }
+    if (change.identity || change.authorities) this.#entrance.renew()
+  }
+
+  /** One without a link is checked when it comes back. */
+  #checkSession(peer: Peer): void {
+    if (peer.certificate !== undefined) peer.check()
+  }
+
+  #isIdle(): boolean {
+    return this.sessions.all().every((peer) => peer.session.streams === 0)
+  }
+
+  /** Looks now and then whether all streams have ended. */
+  #look(): void {
+    if (this.#drained === undefined) return
+    if (this.#isIdle()) this.#drained()
+    else this.wheel.after(20, () => this.#look())
+  }
+}
+
+/** The names of a certificate, the one that its holder goes by first. */
+function namesOf({ names, link }: Greeting, { name }: SessionMessage): readonly string[] | Fault {
+  if (name === '') return names
+  const said = findName(link.certificate, name)
+  if (said !== undefined) return [said, ...names.filter((each) => each !== said)]
+  return nameFaultOf(link.certificate, 'client', name) ?? names
+}

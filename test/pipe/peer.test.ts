@@ -1,0 +1,660 @@
+/** RP-01, RP-24 to RP-30, RP-36, RP-43, W1 to W7, W16: servers and clients of the pipe over real TLS. */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { statSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer, connect as netConnect } from 'node:net'
+import { join } from 'node:path'
+import {
+  type ConnectionOptions,
+  connect,
+  createServer as createTlsServer,
+  type TLSSocket,
+} from 'node:tls'
+import type { Fault } from '@sapwood/core'
+import {
+  Authority,
+  type Peer,
+  PIPE_ALPN,
+  type PipeServer,
+  pipeClient,
+  pipeServer,
+  TrustStore,
+} from '@sapwood/pipe'
+import { aWhile, eventually, FakeClock } from '@sapwood/testkit'
+import { PipeSession } from '@sapwood/wire'
+import { test } from 'tap'
+import { type Asked, connected, Log, TestAnswerer, World } from './peer-world.ts'
+
+test('RP-01: one connection carries questions both ways', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const server = await world.server()
+  const client = await world.client('alpha', server.address.port)
+  const there = await client.ask('@server/cat', { args: ['hello ', 'world'], query: 'a=b' })
+  t.match(there, {
+    code: 0,
+    type: 'application/json',
+    message: { from: 'server', to: 'alpha', method: 'GET', target: '/cat//hello%20/world?a=b' },
+  })
+  const back = await server.ask('@alpha/put/it', { verb: 'PUT', message: { a: 1 } })
+  t.match(back.message, { from: 'alpha', to: 'server', method: 'PUT', body: '{"a":1}' })
+  t.strictSame(server.clients(), [{ name: 'alpha', state: 'connected', open: 0 }])
+  t.match((await server.ask('@ALPHA/x')).message, { from: 'alpha' }, 'DNS names have no case')
+  await t.rejects(server.ask('alpha/x'), { code: 'NAME_INVALID' })
+})
+
+test('RP-27, RP-28, W16: the client may start first; each failure, each link and each loss is told', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const relay = await world.relay(await world.server({ observer: new Log() }))
+  const { target } = relay
+  relay.target = 0
+  const said: unknown[] = []
+  const client = await world.client('alpha', relay.port, {
+    hooks: {
+      connected: (attempts, last) => said.push(['connected', attempts >= 2, last !== undefined]),
+      connect_failed: (attempts, last, { code }) =>
+        said.push([code, attempts > 0, last !== undefined]),
+    },
+  })
+  const asked = client.ask('@server/early')
+  await eventually('two attempts have failed', () => said.length >= 2)
+  t.strictSame(said[0], ['SERVER_UNREACHABLE', true, false])
+  relay.target = target
+  t.match((await asked).message, { from: 'server' }, 'what was asked before waits')
+  t.strictSame(said.at(-1), ['connected', true, false])
+  relay.cut()
+  await eventually('the loss is told', () => said.at(-1) !== undefined && !client.connected)
+  await connected(client)
+  t.ok(said.some((each) => `${each}` === 'CONNECTION_LOST,false,true'))
+})
+
+test('RP-29, RP-43, W1, W2: three clients of one address; who comes and goes is counted', async (t) => {
+  const world = await World.make(t, 'alpha', 'beta', 'gamma')
+  const said: string[] = []
+  const clock = new FakeClock()
+  const server = await world.server({
+    clock,
+    hooks: {
+      idle: (_since, seconds) => said.push(`idle ${seconds}`),
+      connection_added: (name, count) => said.push(`+${name} ${count}`),
+      connection_removed: (name, count) => said.push(`-${name} ${count}`),
+    },
+    settings: { drain: 0 },
+  })
+  clock.advance(60_000)
+  t.same(said.length, 2)
+  const clients = []
+  for (const name of ['alpha', 'beta', 'gamma']) {
+    const client = await world.client(name, server.address.port)
+    await eventually(`${name} is there`, () => said.length === 3 + clients.length)
+    clients.push(client)
+  }
+  for (const name of ['alpha', 'beta', 'gamma']) {
+    t.match((await server.ask(`@${name}/x`)).message, { from: name })
+  }
+  await clients[1]?.close()
+  await eventually('beta is gone', () => said.length === 6)
+  t.strictSame(said.slice(2), ['+alpha 1', '+beta 2', '+gamma 3', '-beta 2'])
+  t.match((await server.ask('@alpha/x')).message, { from: 'alpha' })
+  t.equal(server.asker.absence('beta'), 'away')
+  t.equal(server.asker.absence('delta'), 'unknown')
+  await t.rejects(server.ask('@delta/x'), { code: 'CLIENT_UNKNOWN', status: 404 })
+  await t.rejects(server.ask('@beta/x', { wait: 0 }), { code: 'CLIENT_ABSENT', status: 503 })
+  const waiting = server.ask('@beta/x', { wait: 5_000 })
+  await world.client('beta', server.address.port)
+  t.match((await waiting).message, { from: 'beta' }, 'RP-08: who comes within the wait is asked')
+})
+
+test('instances of one name are a pool, asked where the fewest questions are open', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const server = await world.server()
+  const [one, two] = [new TestAnswerer('one'), new TestAnswerer('two')]
+  const first = await world.client('alpha', server.address.port, { answerer: one })
+  await world.client('alpha', server.address.port, { answerer: two })
+  await eventually('both are there', () => server.clients().length === 2)
+  const open = Array.from({ length: 10 }, () => server.ask('@alpha/wait'))
+  await eventually('all are asked', () => one.asked.length + two.asked.length === 10)
+  t.same([one.asked.length, two.asked.length], [5, 5])
+  for (const asked of [...one.asked, ...two.asked]) asked.reply(1)
+  await Promise.all(open)
+  await first.close()
+  for (let i = 0; i < 3; i++) t.match((await server.ask('@alpha/x')).message, { from: 'two' })
+})
+
+test('RP-23, W6: a question ends by its deadline, and when nobody waits; who answers hears of it', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const answerer = new TestAnswerer('server')
+  const server = await world.server({ answerer })
+  const client = await world.client('alpha', server.address.port)
+  await connected(client)
+  await t.rejects(client.ask('@server/wait', { timeout: 50 }), { code: 'ANSWER_TIMEOUT' })
+  await eventually('it is told', () => answerer.asked[0]?.failure?.code === 'ANSWER_TIMEOUT')
+  const abort = new AbortController()
+  const cancelled = client.ask('@server/wait', { signal: abort.signal })
+  await eventually('it is asked', () => answerer.asked.length === 2)
+  abort.abort(new Error('no matter'))
+  await t.rejects(cancelled, { message: 'no matter' })
+  await eventually('it is told', () => answerer.asked[1]?.failure?.code === 'ANSWER_CANCELLED')
+  const streamed = client.ask('@server/wait', { timeout: 60 })
+  await eventually('it is asked', () => answerer.asked.length === 3)
+  answerer.asked[2]?.exchange.respond({ status: 200, headers: [], code: 0 }, false)
+  await t.rejects(streamed, { code: 'ANSWER_TIMEOUT' }, 'a value is wanted whole')
+  t.equal(client.peer()?.exchanges.open, 0)
+})
+
+test('W8: an answerer that throws costs its request; the link and the others go on', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const log = new Log()
+  const server = await world.server({ observer: log })
+  const client = await world.client('alpha', server.address.port)
+  const [threw, other] = await Promise.all([client.ask('@server/throw'), client.ask('@server/x')])
+  t.match(threw, { code: 251, status: 500 })
+  t.match(other.message, { target: '/x' })
+  t.match(log.faults, [{ code: 'ANSWERER_THREW' }])
+  t.equal(server.clients().length, 1)
+})
+
+interface Refusal {
+  readonly name: string
+  readonly options: (world: World, foreign: World) => ConnectionOptions
+  readonly code: string
+}
+
+const REFUSALS: readonly Refusal[] = [
+  { name: 'no certificate', options: () => ({}), code: 'CERTIFICATE_MISSING' },
+  {
+    name: 'a foreign CA',
+    options: (_, foreign) => foreign.identity('alpha'),
+    code: 'CERTIFICATE_FOREIGN',
+  },
+  { name: 'a denied name', options: (world) => world.identity('evil'), code: 'CERTIFICATE_DENIED' },
+  ...(
+    [
+      ['late', 'CERTIFICATE_EXPIRED'],
+      ['early', 'CERTIFICATE_EARLY'],
+      ['revoked', 'CERTIFICATE_REVOKED'],
+      ['aside', 'CERTIFICATE_PURPOSE'],
+    ] as const
+  ).map(([name, code]) => ({ name, code, options: (world: World) => world.identity(name) })),
+  {
+    name: 'no ALPN',
+    options: (world) => ({ ...world.identity('alpha'), ALPNProtocols: [] }),
+    code: 'PROTOCOL_UNKNOWN',
+  },
+]
+
+test('RP-36, scenario 10: who is not trusted is refused before a byte is read, and both ends know why', async (t) => {
+  const world = await World.make(t, 'alpha', 'evil')
+  const foreign = await World.make(t, 'alpha')
+  const log = new Log()
+  const { authority, dir } = world
+  const at = (days: number): Promise<Authority> =>
+    Authority.open(dir, () => Date.now() + days * 86_400_000)
+  await (await at(-30)).issue('late', { days: 1 })
+  await (await at(30)).issue('early')
+  await authority.issue('aside', { uses: ['server'] })
+  await authority.issue('revoked')
+  await authority.revoke('revoked')
+  const server = await world.server({
+    ...world.identity('server'),
+    crl: world.read('crl.pem'),
+    deny: 'evil\n',
+    observer: log,
+  })
+  const usual = { port: server.address.port, rejectUnauthorized: false, ALPNProtocols: [PIPE_ALPN] }
+  for (const { name, options, code } of REFUSALS) {
+    const socket = connect({ ...usual, ...options(world, foreign) })
+    const heard: Buffer[] = []
+    socket.on('data', (bytes) => heard.push(bytes))
+    await once(socket, 'end')
+    t.match(Buffer.concat(heard).toString('latin1'), code, name)
+    t.equal(log.said.at(-1), `refused ${code}`, name)
+  }
+  const old = connect({ ...usual, ...world.identity('alpha'), maxVersion: 'TLSv1.2' })
+  await t.rejects(once(old, 'secureConnect'), { code: /PROTOCOL_VERSION/ }, 'TLS below 1.3')
+  await eventually('it is counted', () => log.faults.at(-1)?.code === 'HANDSHAKE_FAILED')
+  t.match(log.faults.at(-1)?.detail, /^127\.0\.0\.1:\d+: .*unsupported protocol/)
+  const strange = await foreign.client('alpha', server.address.port, { observer: log })
+  await eventually('the client refuses', () => log.has('failed CERTIFICATE_FOREIGN'))
+  await eventually('the server is told', () => log.said.includes('refused CERTIFICATE_FOREIGN'))
+  await strange.close()
+  const misled = new Log()
+  const other = await world.client('alpha', server.address.port, {
+    serverName: 'hub',
+    observer: misled,
+  })
+  await eventually('a wrong name is refused', () => misled.has('failed NAME_NOT_CERTIFIED'))
+  await eventually('and told', () => log.has('refused NAME_NOT_CERTIFIED'))
+  t.notOk(other.connected)
+  await t.rejects(
+    pipeClient({ ...world.identity('alpha'), name: 'beta', server: '127.0.0.1:1' }),
+    { code: 'NAME_NOT_CERTIFIED' },
+    'a client must bear its own name',
+  )
+  t.strictSame(server.clients(), [], 'nobody is half registered')
+})
+
+async function dialled(server: PipeServer, world: World): Promise<TLSSocket> {
+  const socket = connect({
+    port: server.address.port,
+    ...world.identity('alpha'),
+    rejectUnauthorized: false,
+    ALPNProtocols: [PIPE_ALPN],
+  })
+  socket.on('error', () => undefined)
+  await once(socket, 'secureConnect')
+  return socket
+}
+
+test('what a program leaves out is told at the call', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const { key, cert, ca } = world.identity('alpha')
+  const whole = { key, cert, ca, name: 'alpha', server: '127.0.0.1:1' }
+  const rows = [
+    [{ ...whole, key: undefined }, 'PEM_INVALID', /^key /],
+    [{ ...whole, ca: '' }, 'PEM_INVALID', /ca\.crt\.pem/],
+    [{ ...whole, name: undefined }, 'NAME_INVALID', /name/],
+    [{ ...whole, server: undefined }, 'ADDRESS_INVALID', /server/],
+    [{ ...whole, server: [] }, 'ADDRESS_INVALID', /server/],
+  ] as const
+  for (const [options, code, message] of rows) {
+    await t.rejects(pipeClient(options as never), { code, message })
+  }
+  await t.rejects(pipeServer({} as never), { code: 'PEM_INVALID' })
+})
+
+test('a client that dials another service is told what listens there', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const web = createHttpServer()
+  const secure = createTlsServer({ ...world.identity('server'), ALPNProtocols: ['http/1.1'] })
+  const mute = createTlsServer(world.identity('server'))
+  for (const other of [web, secure, mute]) {
+    other.listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    t.teardown(() => other.close())
+    const { port } = other.address() as AddressInfo
+    const faults: Fault[] = []
+    const observer = { failed: (_server: string, fault: Fault) => void faults.push(fault) }
+    const client = await world.client('alpha', port, { observer })
+    await eventually('it fails', () => faults.length > 0)
+    t.match(faults[0], { code: 'PROTOCOL_UNKNOWN', detail: `127.0.0.1:${port} is no pipe` })
+    await client.close()
+  }
+})
+
+test('W9: garbage, silence and half a greeting end their own connection and nothing else', async (t) => {
+  const world = await World.make(t, 'alpha', 'beta')
+  const clock = new FakeClock()
+  const log = new Log()
+  const server = await world.server({ clock, observer: log, settings: { drain: 0 } })
+  const beta = await world.client('beta', server.address.port)
+  await connected(beta)
+  for (const [bytes, code] of [
+    [randomBytes(4).fill(0xff), 'FRAME_INVALID'],
+    [Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'FRAME_INVALID'],
+    [Buffer.from('000008850000000000000000000000000000', 'hex'), 'OUT_OF_ORDER'],
+    [Buffer.from('00000081', 'hex'), ''],
+    [Buffer.from(''), ''],
+  ] as const) {
+    const socket = await dialled(server, world)
+    const heard: Buffer[] = []
+    socket.on('data', (part) => heard.push(part))
+    const ended = once(socket, 'end')
+    if (bytes.length > 0) socket.write(bytes)
+    await aWhile()
+    if (code === '') clock.advance(10_020)
+    await ended
+    socket.destroy()
+    t.match(Buffer.concat(heard).toString('latin1'), code || 'GREETING_TIMEOUT')
+  }
+  t.match((await beta.ask('@server/x')).message, { to: 'beta' })
+  t.equal(server.clients().length, 1)
+})
+
+test('a client of several names is called by the one that it goes by, and reached by all', async (t) => {
+  const world = await World.make(t)
+  await world.authority.issue('alpha', { also: [{ type: 'dns', value: 'files.example.org' }] })
+  const log = new Log()
+  const answerer = new TestAnswerer('server')
+  const server = await world.server({ answerer, observer: log })
+  const client = await world.client('alpha', server.address.port, {
+    name: 'Files.Example.org',
+    answerer: new TestAnswerer('files'),
+  })
+  t.match((await client.ask('@server/x')).message, { to: 'files.example.org' })
+  t.ok(log.has('added files.example.org'))
+  const principal = answerer.asked[0]?.exchange.principal
+  t.same([principal?.id, principal?.also], ['cert:files.example.org', ['cert:alpha']])
+  for (const name of ['alpha', 'files.example.org']) {
+    t.match((await server.ask(`@${name}/x`)).message, { from: 'files' })
+  }
+  t.same(server.clients(), [{ name: 'files.example.org', state: 'connected', open: 0 }])
+})
+
+test('a new certificate with other names moves the link, breaks nothing, and counts at once', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const trust = await TrustStore.open({ dir: world.dir, name: 'alpha', role: 'client' })
+  t.teardown(() => trust.close())
+  const log = new Log()
+  const server = await world.server({ observer: log })
+  const answerer = new TestAnswerer('alpha')
+  const client = await world.client('alpha', server.address.port, { trust, answerer })
+  await connected(client)
+  const open = server.ask('@alpha/wait')
+  await eventually('it is asked', () => answerer.asked.length === 1)
+  for (const extra of ['one', 'two']) {
+    const waiting = server.asker.absence(extra)
+    t.equal(waiting, 'unknown')
+    await world.authority.issue('alpha', { also: [{ type: 'dns', value: extra }] })
+    await trust.reload()
+    await eventually('it has the name', () => server.asker.absence(extra) === undefined)
+    t.match((await server.ask(`@${extra}/x`)).message, { from: 'alpha' })
+  }
+  t.equal(server.asker.absence('one'), 'away', 'a name that is certified no more is not asked')
+  ;(answerer.asked[0] as Asked).reply('well')
+  t.equal((await open).message, 'well')
+  t.same(log.said, ['started alpha', 'added alpha', 'resumed alpha', 'resumed alpha'])
+  t.equal(server.clients().filter(({ state }) => state === 'connected').length, 1)
+})
+
+test('a process that begins another session ends its first; another name cannot take a session over', async (t) => {
+  const world = await World.make(t, 'alpha', 'beta')
+  const log = new Log()
+  const server = await world.server({ observer: log })
+  const begin = async (name: string, id: number, secret: number, said?: string): Promise<string> =>
+    greet(await open(name), id, secret, said)
+  const open = async (name: string): Promise<TLSSocket> => {
+    const socket = connect({
+      port: server.address.port,
+      ...world.identity(name),
+      rejectUnauthorized: false,
+      ALPNProtocols: [PIPE_ALPN],
+    })
+    t.teardown(() => socket.destroy())
+    await once(socket, 'secureConnect')
+    return socket
+  }
+  const greet = async (
+    socket: TLSSocket,
+    id: number,
+    secret: number,
+    said?: string,
+  ): Promise<string> => {
+    const heard: string[] = []
+    const nothing = (): undefined => undefined
+    const session = new PipeSession(
+      {
+        side: 'dialler',
+        id: Buffer.alloc(16, id),
+        secret: Buffer.alloc(32, secret),
+        instance: 'i',
+        ...(said !== undefined && { name: said }),
+      },
+      {
+        output: nothing,
+        live: () => void heard.push('live'),
+        request: nothing,
+        response: nothing,
+        data: nothing,
+        ended: nothing,
+        reset: nothing,
+        drained: nothing,
+        writable: nothing,
+        update: nothing,
+        goaway: nothing,
+        fault: nothing,
+        refused: ({ code }) => void heard.push(code),
+        closed: ({ code }) => void heard.push(code),
+      },
+    )
+    const link = session.dial(0)
+    session.flush(link, 1e6, socket, 0)
+    socket.removeAllListeners('data')
+    socket.on('data', (bytes) => session.receive(link, bytes, 0))
+    await eventually('an answer', () => heard.length > 0)
+    return heard[0] as string
+  }
+  t.equal(await begin('alpha', 1, 1), 'live')
+  t.equal(await begin('alpha', 2, 2), 'live')
+  await eventually('the first is over', () => log.has('stopped alpha SESSION_REPLACED'))
+  t.equal(server.clients().length, 1)
+  t.equal(await begin('beta', 2, 2), 'SESSION_UNKNOWN', 'the certificate has another name')
+  t.equal(await begin('alpha', 2, 3), 'SESSION_UNKNOWN', 'the secret is another')
+  t.equal(await begin('alpha', 3, 3, 'beta'), 'NAME_NOT_CERTIFIED', 'it goes by a name of another')
+  const guessing = await open('alpha')
+  t.equal(await greet(guessing, 2, 4), 'SESSION_UNKNOWN')
+  t.equal(await greet(guessing, 2, 5), 'SESSION_UNKNOWN', 'a second greeting is heard')
+  await eventually('and none after it', () => guessing.readableEnded)
+  t.equal(server.clients().length, 1)
+})
+
+test('a server that goes: what is open ends well, what comes too late is asked at the next server', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const [one, two] = [new TestAnswerer('one'), new TestAnswerer('two')]
+  const first = await world.server({ answerer: one })
+  const second = await world.server({ answerer: two })
+  const client = await world.client('alpha', [first.address.port, second.address.port])
+  await connected(client)
+  const open = client.ask('@server/wait')
+  await eventually('it is asked', () => one.asked.length === 1)
+  const late = client.ask('@server/late')
+  const body = client.ask('@server/late', { verb: 'POST', message: 'a body', type: 'text/plain' })
+  const closing = first.close()
+  t.match((await late).message, { from: 'two' })
+  t.match((await body).message, { from: 'two', method: 'POST', body: 'a body' })
+  t.equal(one.asked.length, 1)
+  ;(one.asked[0] as Asked).reply('well')
+  t.equal((await open).message, 'well')
+  await closing
+  t.match((await client.ask('@server/x')).message, { from: 'two' })
+  t.strictSame(second.clients(), [{ name: 'alpha', state: 'connected', open: 0 }])
+})
+
+test('trust that changes acts on live links; tickets of before are worth nothing', async (t) => {
+  const world = await World.make(t, 'alpha', 'beta')
+  const open = async (name: string, role: 'server' | 'client'): Promise<TrustStore> => {
+    const store = await TrustStore.open({ dir: world.dir, name, role, poll: 3_600_000 })
+    t.teardown(() => store.close())
+    return store
+  }
+  const trust = await open('server', 'server')
+  const tickets = join(world.dir, 'server.tickets')
+  const log = new Log()
+  const server = await world.server({ trust, tickets, observer: log })
+  t.equal(statSync(tickets).mode & 0o777, 0o600)
+  const before = world.read('server.tickets')
+  const alphaTrust = await open('alpha', 'client')
+  const relay = await world.relay(server)
+  const alphaLog = new Log()
+  const alpha = await world.client('alpha', relay.port, { trust: alphaTrust, observer: alphaLog })
+  const beta = await world.client('beta', server.address.port)
+  await connected(alpha)
+  await connected(beta)
+  const asking = Array.from({ length: 50 }, (_, i) => alpha.ask(`@server/${i}`))
+  await world.authority.issue('alpha')
+  const links = relay.connections
+  await alphaTrust.reload()
+  await eventually('a second link is there', () => relay.connections > links)
+  await Promise.all([...asking, alpha.ask('@server/x')])
+  await eventually('the session goes on there', () => alphaLog.has('resumed server'))
+  await alpha.ask('@server/x')
+  t.strictSame(
+    alphaLog.said.filter((what) => /^lost|^failed/.test(what)),
+    [],
+  )
+  await world.authority.revoke('beta')
+  await trust.reload()
+  await eventually('beta is cut', () => log.has('stopped beta CERTIFICATE_REVOKED'))
+  await eventually('and stays out', () => log.has('refused CERTIFICATE_REVOKED'))
+  await eventually('the keys are others', () => world.read('server.tickets') !== before)
+  t.match((await alpha.ask('@server/x')).message, { to: 'alpha' })
+})
+
+test('ticket keys outlive a restart: a client comes back without a full handshake, checked all the same', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const tickets = join(world.dir, 'server.tickets')
+  const first = await world.server({ tickets, settings: { drain: 0 } })
+  const client = await world.client('alpha', first.address.port, {})
+  await client.ask('@server/x')
+  await aWhile()
+  const { port } = first.address
+  await first.close()
+  const log = new Log()
+  const again = await world.server({ tickets, port, observer: log })
+  await eventually('it is back', () => again.clients().length === 1)
+  const socket = again.peers()[0]
+  t.ok(socket?.resumedTls, 'by its ticket')
+  t.match((await client.ask('@server/x')).message, { to: 'alpha' })
+  t.match((await again.ask('@alpha/x')).message, { from: 'alpha' })
+  await again.close()
+  const denied = await world.server({
+    ...world.identity('server'),
+    tickets,
+    port,
+    deny: 'alpha',
+    observer: log,
+  })
+  await eventually('a ticket opens nothing that is denied', () =>
+    log.has('refused CERTIFICATE_DENIED'),
+  )
+  t.strictSame(denied.clients(), [])
+})
+
+test('a certificate ends on live links too; a renewed one is taken up before', async (t) => {
+  const world = await World.make(t, 'alpha', 'beta')
+  await world.authority.issue('beta', { days: 2 })
+  const clock = new FakeClock()
+  let wall = Date.now()
+  const now = (): number => wall
+  const settings = { drain: 0 }
+  const trust = await TrustStore.open({ dir: world.dir, name: 'server', role: 'server', now })
+  t.teardown(() => trust.close())
+  const log = new Log()
+  const server = await world.server({ trust, clock, now, settings, observer: log })
+  const relay = await world.relay(server)
+  const client = await world.client('alpha', relay.port, { clock, now, settings })
+  const beta = await world.client('beta', server.address.port, { reconnect: { first: 60_000 } })
+  await connected(client)
+  await connected(beta)
+  wall += 2 * 86_400_000 + 60_000
+  clock.advance(5_020)
+  await eventually('beta is cut', () => log.has('stopped beta CERTIFICATE_EXPIRED'))
+  t.ok(client.connected)
+  const until = Date.parse(trust.identity.certificate.validTo)
+  await world.authority.issue('server', { days: 1_000 })
+  await trust.reload()
+  await world.authority.issue('alpha', { days: 1_000 })
+  const links = relay.connections
+  wall = until - 30_000
+  clock.advance(5_020)
+  await eventually('the client looks for another', () => relay.connections > links)
+})
+
+test('caps: connections in all, and processes of one name, are refused by name and may come later', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const log = new Log()
+  const server = await world.server({ observer: log, settings: { perName: 1, connections: 3 } })
+  const relay = await world.relay(server)
+  const first = await world.client('alpha', relay.port)
+  await connected(first)
+  const second = await world.client('alpha', server.address.port, { reconnect: { highest: 50 } })
+  await eventually('it is refused', () => log.has('refused NAME_FULL'))
+  const sockets = Array.from({ length: 4 }, () =>
+    netConnect(server.address.port, '127.0.0.1').on('error', () => undefined),
+  )
+  await eventually('no more', () => log.faults.some(({ code }) => code === 'LIMIT_CONNECTIONS'))
+  for (const socket of sockets) socket.destroy()
+  t.notOk(second.connected)
+  t.match((await server.ask('@alpha/x')).message, { from: 'alpha' }, 'who is there is unharmed')
+  relay.cut()
+  relay.target = 0
+  await eventually('who is merely held makes room', () => second.connected)
+})
+
+test('several servers are tried in turn, and a session goes back to its own first', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const dead = await world.relay(await world.server())
+  dead.target = 0
+  const server = await world.server()
+  const relay = await world.relay(server)
+  const log = new Log()
+  const client = await world.client('alpha', [dead.port, relay.port], { observer: log })
+  await client.ask('@server/x')
+  t.strictSame(log.said.slice(0, 1), ['failed SERVER_UNREACHABLE'])
+  relay.cut()
+  await eventually('the session goes on', () => log.has('resumed server'))
+  t.notOk(log.said.some((what) => what.startsWith('stopped')))
+})
+
+test('updates pass both ways beside questions, and wait for a link that is cut', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const heard: string[] = []
+  const updates = {
+    updated: (peer: Peer, update: Uint8Array) => void heard.push(`${peer.name} ${update}`),
+    writable: () => undefined,
+  }
+  const server = await world.server({ updates })
+  const relay = await world.relay(server)
+  const client = await world.client('alpha', relay.port, { updates })
+  await connected(client)
+  await eventually('both are', () => server.peers().length === 1)
+  client.peer()?.session.update(Buffer.from('one'))
+  server.peers()[0]?.session.update(Buffer.from('two'))
+  await eventually('both came', () => heard.length === 2)
+  const { session } = client.peer() as Peer
+  relay.target = 0
+  relay.cut()
+  await eventually('the link is gone', () => !client.connected)
+  session.update(Buffer.from('three'))
+  relay.target = server.address.port
+  await eventually('it came', () => heard.length === 3)
+  t.same(heard.sort(), ['alpha one', 'alpha three', 'server two'])
+})
+
+test('RP-24: a process that stood still itself asks again before it gives a link up', async (t) => {
+  const clock = new FakeClock()
+  const world = await World.make(t, 'alpha')
+  const log = new Log()
+  const options = { clock, observer: log, settings: { drain: 0 } }
+  const server = await world.server(options)
+  const client = await world.client('alpha', server.address.port, options)
+  await connected(client)
+  await eventually('both are', () => server.peers().length === 1)
+  for (let i = 0; i < 5; i++) {
+    // it has just asked, and then the lid is closed for the night
+    clock.advance(5_020)
+    clock.jump(3_600_000)
+    await aWhile()
+    clock.advance(100)
+    await aWhile()
+  }
+  t.notOk(log.has('missed'))
+  t.match((await client.ask('@server/x')).message, { from: 'server' })
+})
+
+test('a connection may come in at another port, and one of another protocol goes to whoever takes it', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const taken: string[] = []
+  const others = {
+    'other/1': (socket: TLSSocket) => {
+      taken.push(`${socket.alpnProtocol}`)
+      socket.end('hello')
+    },
+  }
+  const server = await world.server({ others })
+  const port = createServer((socket) => server.take(socket)).listen(0, '127.0.0.1')
+  t.teardown(() => port.close())
+  await once(port, 'listening')
+  const client = await world.client('alpha', (port.address() as AddressInfo).port)
+  t.match((await client.ask('@server/x')).message, { to: 'alpha' })
+  const socket = connect({
+    port: server.address.port,
+    rejectUnauthorized: false,
+    ALPNProtocols: ['other/1'],
+  })
+  const [greeting] = await once(socket, 'data')
+  t.equal(`${greeting}`, 'hello')
+  t.strictSame(taken, ['other/1'])
+  socket.destroy()
+  await t.rejects(world.server({ port: server.address.port }), { code: 'PORT_IN_USE' })
+})

@@ -19,11 +19,15 @@ test('the first help fits a terminal, names every command and has examples', asy
 })
 
 test('the help of a command has defaults and environment names', async (t) => {
-  const hub = (await inProcess(['hub', '--help'])).stdout.replace(/\s+/g, ' ')
+  const help = async (...command: string[]): Promise<string> =>
+    (await inProcess([...command, '--help'])).stdout.replace(/\s+/g, ' ')
+  const hub = await help('hub')
+  const pipe = (await help('pipe', 'server')) + (await help('pipe', 'client'))
   for (const { key, flag } of SETTINGS) {
     if (flag === undefined) continue
-    t.match(hub, flag)
-    t.match(hub, `env: ${environmentName(key)}`)
+    const text = key.startsWith('pipe.') ? pipe : hub
+    t.match(text, flag)
+    t.match(text, `env: ${environmentName(key)}`)
   }
   t.match(hub, 'default: 8787')
   const pub = (await inProcess(['pub', '--help'])).stdout.replace(/\s+/g, ' ')

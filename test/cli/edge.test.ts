@@ -13,7 +13,7 @@ import { type Test, test } from 'tap'
 import { WebSocket } from 'ws'
 import { Authority } from '../net/certificates.ts'
 import { requires } from '../requires.ts'
-import { asProcess, inProcess, type Started, start } from './command.ts'
+import { inProcess, type Started, start, startProcess } from './command.ts'
 
 const run = promisify(execFile)
 
@@ -223,7 +223,7 @@ to = "tcp://127.0.0.1:1"
 limit = "300ms"
 `,
   )
-  const edge = start(t, ['edge', '--config', config])
+  const edge = startProcess(t, ['edge', '--config', config])
   const { listen } = await ready(edge)
   const address = listen.edge ?? ''
   const request = 'POST /uploads/x HTTP/1.1\r\nHost: a.example.org\r\n\r\nbody'
@@ -234,7 +234,7 @@ limit = "300ms"
   await eventually('who says nothing goes where otherwise says', () => echo.connections !== 0)
   silent.write('late')
   t.equal(String((await once(silent, 'data'))[0]), 'late')
-  edge.child.kill('SIGTERM')
+  edge.signal('SIGTERM')
   silent.write('!')
   t.equal(String((await once(silent, 'data'))[0]), '!', 'open splices go on while it drains')
   const [{ status }] = await Promise.all([edge.ended, once(silent, 'close')])
@@ -290,6 +290,6 @@ test('TLS that cannot be is told before anything listens', async (t) => {
   t.match(broken, { status: 2, stderr: /TLS_INVALID/ })
   const dev = await inProcess(['dev', '--port', '0', '--set', 'edge.listen=0.0.0.0:0'])
   t.match(dev, { status: 2, stderr: /DEV_NOT_LOOPBACK/ })
-  const help = await asProcess(['edge', '--help'])
+  const help = await inProcess(['edge', '--help'])
   t.match(help, { status: 0, stdout: /--config <file>/ })
 })

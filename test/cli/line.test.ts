@@ -1,14 +1,15 @@
 /** The line form as a user meets it: `sapwood hub --line` and `dev --line`, spoken to by nc, socat and curl. */
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Writable } from 'node:stream'
 import { type Test, test } from 'tap'
 import { Authority } from '../net/certificates.ts'
 import { requires } from '../requires.ts'
-import { asProcess, inProcess, Started, start } from './command.ts'
+import { inProcess, Started, start } from './command.ts'
 
 /** Runs a program with these lines as its input; what it prints is in `stdout`. */
 function speak(t: Test, [program = '', ...args]: readonly string[]): Speaker {
@@ -18,16 +19,32 @@ function speak(t: Test, [program = '', ...args]: readonly string[]): Speaker {
   return new Speaker(child)
 }
 
-class Speaker extends Started {
+class Speaker {
+  readonly #program: Started
+  readonly #input: Writable
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#program = Started.process(child)
+    this.#input = child.stdin
+  }
+
+  get stdout(): string {
+    return this.#program.stdout
+  }
+
+  says(pattern: RegExp, where?: 'stdout' | 'stderr'): Promise<RegExpExecArray> {
+    return this.#program.says(pattern, where)
+  }
+
   say(text: string): this {
-    this.child.stdin?.write(text)
+    this.#input.write(text)
     return this
   }
 
   /** What it printed up to its end, when it has no more to say. */
   async end(): Promise<string> {
-    this.child.stdin?.end()
-    return (await this.ended).stdout
+    this.#input.end()
+    return (await this.#program.ended).stdout
   }
 }
 
@@ -203,6 +220,6 @@ test('where lines come in is checked before anything listens', async (t) => {
   t.match((await inProcess(['config', 'show'])).stdout, /^hub\.line = "none" +# default$/m)
   const first = start(t, ['hub', '--port', '0', '--key', 'k', '--line', '127.0.0.1:0'])
   const { listen } = await ready(first)
-  const second = await asProcess(['hub', '--port', '0', '--key', 'k', '--line', listen.line])
+  const second = await inProcess(['hub', '--port', '0', '--key', 'k', '--line', listen.line])
   t.match(second, { status: 1, stdout: '', stderr: new RegExp(`PORT_IN_USE: .*${listen.line}`) })
 })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { test } from 'tap'
-import { asProcess, inProcess, type Started, start } from './command.ts'
+import { asProcess, inProcess, type Started, start, startProcess } from './command.ts'
 
 const shell = promisify(execFile)
 
@@ -43,7 +43,8 @@ async function subscribed(url: string, pattern: string): Promise<void> {
 }
 
 test('a hub says that it is ready in one JSON line with its real address, serves, and stops in order', async (t) => {
-  const hub = start(t, ['hub', '--port', '0', '--key', 'planted-key', '--public', 'news/**'])
+  const flags = ['--port', '0', '--key', 'planted-key', '--public', 'news/**']
+  const hub = startProcess(t, ['hub', ...flags])
   const url = await hub.url()
   t.match(url, /^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
   const ready = hub.stdout.split('\n').filter((line) => line.includes('"msg":"ready"'))
@@ -65,7 +66,7 @@ test('a hub says that it is ready in one JSON line with its real address, serves
 })
 
 test('dev says in plain words what to do, and its curl line works as it stands (DB-14)', async (t) => {
-  const hub = start(t, ['dev', '--port', '0'])
+  const hub = startProcess(t, ['dev', '--port', '0'])
   const [, url = ''] = await hub.says(/hub +(http:\/\/127\.0\.0\.1:\d+)$/m)
   const [, curl = ''] = await hub.says(/^ +say +(curl .*)$/m)
   t.match(hub.stdout, `${url}/`)
@@ -89,12 +90,12 @@ test('dev for machines prints no updates unless it is told to', async (t) => {
 
 test('a port that is taken: dev takes another one if nobody asked for this one, hub says what to do', async (t) => {
   const { port } = await taken(t)
-  const asked = await asProcess(['dev', '--port', String(port)])
+  const asked = await inProcess(['dev', '--port', String(port)])
   t.match(asked, {
     status: 1,
     stderr: new RegExp(`^sapwood: PORT_IN_USE: .*127\\.0\\.0\\.1:${port}`),
   })
-  const hub = await asProcess(['hub', '--key', 'k', '--port', String(port)])
+  const hub = await inProcess(['hub', '--key', 'k', '--port', String(port)])
   t.match(hub, { status: 1, stderr: /PORT_IN_USE: .*another port/ })
   t.notMatch(hub.stderr, /^\s+at /m)
   // the usual port may be somebody else's on this machine already: then it is taken just as well
@@ -108,7 +109,8 @@ test('a port that is taken: dev takes another one if nobody asked for this one, 
 })
 
 test('SIGTERM sends clients away and ends with 0 although a stream is open', async (t) => {
-  const { hub, url } = await devHub(t)
+  const hub = startProcess(t, ['dev', '--port', '0', '--json'])
+  const url = await hub.url()
   const { ended } = await openStream(url)
   const { status, stdout } = await hub.stop()
   t.equal(status, 0)
@@ -118,7 +120,7 @@ test('SIGTERM sends clients away and ends with 0 although a stream is open', asy
 })
 
 test('a second signal ends a drain that takes long at once', async (t) => {
-  const hub = start(t, ['dev', '--port', '0', '--json', '--set', 'drain.limit=60s'])
+  const hub = startProcess(t, ['dev', '--port', '0', '--json', '--set', 'drain.limit=60s'])
   const url = await hub.url()
   // a body that does not come keeps its request open
   const headers = { 'content-length': 10 }
@@ -128,7 +130,7 @@ test('a second signal ends a drain that takes long at once', async (t) => {
   const [socket] = await once(call, 'socket')
   if (socket.connecting) await once(socket, 'connect')
   await fetch(`${url}/health/live`)
-  hub.child.kill('SIGTERM')
+  hub.signal('SIGTERM')
   await hub.says(/"msg":"stopping"/)
   let isOver = false
   hub.ended.then(() => {
@@ -136,7 +138,7 @@ test('a second signal ends a drain that takes long at once', async (t) => {
   })
   await new Promise((resolve) => setTimeout(resolve, 300))
   t.notOk(isOver, 'it drains')
-  hub.child.kill('SIGTERM')
+  hub.signal('SIGTERM')
   t.equal((await hub.ended).status, 0)
 })
 
@@ -175,7 +177,7 @@ test('pub: a body that is too large is told as such, not as a broken connection'
 test('pub: a message from stdin or the command line, typed or not; sub --json shows the frames', async (t) => {
   const { url } = await devHub(t)
   const env = { SAPWOOD_URL: url }
-  const seen = asProcess(['sub', 'x/**', '--json', '--count', '5'], env)
+  const seen = inProcess(['sub', 'x/**', '--json', '--count', '5'], env)
   await subscribed(url, 'x/**')
   const json = '{"n": [1, 2.5], "s": "ü"}'
   await inProcess(['pub', 'x/1', '-'], env, json)
@@ -215,9 +217,9 @@ test('sub: --after brings what was published since, and a gap is told', async (t
   const { at } = JSON.parse((await inProcess(['pub', 'r/1', '1', '--url', url])).stdout)
   await inProcess(['pub', 'r/1', '2', '--url', url])
   await inProcess(['pub', 'r/1', '3', '--url', url])
-  const since = await asProcess(['sub', 'r/*', '--after', at, '--count', '2', '--url', url])
+  const since = await inProcess(['sub', 'r/*', '--after', at, '--count', '2', '--url', url])
   t.match(since, { status: 0, stdout: 'r/1; 2\nr/1; 3\n' })
-  const foreign = start(t, ['sub', 'r/*', '--after', '0123456789abcdef-1', '--url', url])
+  const foreign = startProcess(t, ['sub', 'r/*', '--after', '0123456789abcdef-1', '--url', url])
   await foreign.says(/^gap: /m, 'stderr')
   t.match(await foreign.stop('SIGINT'), { status: 0 })
 })
@@ -242,23 +244,22 @@ test('sub: it comes back after the hub was away, and says so', async (t) => {
 test('sub: what nobody may see ends it with the reason; a key opens it', async (t) => {
   const hub = start(t, ['hub', '--port', '0', '--key', 'k', '--public', 'open/**'])
   const url = await hub.url()
-  const refused = await asProcess(['sub', 'closed/**', '--url', url])
+  const refused = await inProcess(['sub', 'closed/**', '--url', url])
   t.match(refused, { status: 1, stdout: '', stderr: /^sapwood: NOT_ALLOWED: / })
   const env = { SAPWOOD_URL: url, SAPWOOD_KEY: 'k' }
   const seen = start(t, ['sub', 'closed/**', '--count', '1'], env)
-  await new Promise((resolve) => setTimeout(resolve, 300))
   for (let matched = 0; matched === 0; ) {
     const { stdout } = await inProcess(['pub', 'closed/1', 'psst'], env)
     matched = JSON.parse(stdout).matched
   }
   t.match(await seen.ended, { status: 0, stdout: 'closed/1; psst\n' })
-  const wrong = await asProcess(['sub', 'open/**', '--url', url, '--key', 'wrong'])
+  const wrong = await inProcess(['sub', 'open/**', '--url', url, '--key', 'wrong'])
   t.match(wrong, { status: 1, stdout: '', stderr: /CREDENTIAL_INVALID/ })
 })
 
 test('sub: a reader that has had enough ends it quietly', async (t) => {
   const { url } = await devHub(t)
-  const seen = start(t, ['sub', 'r/*', '--url', url])
+  const seen = startProcess(t, ['sub', 'r/*', '--url', url])
   await subscribed(url, 'r/*')
   seen.child.stdout?.destroy()
   await inProcess(['pub', 'r/1', 'x', '--url', url])
@@ -269,7 +270,7 @@ test('sub: a reader that has had enough ends it quietly', async (t) => {
 test('ask: the body on stdout, status 1 unless the code is 0 (RP-32)', async (t) => {
   const { url } = await devHub(t)
   const env = { SAPWOOD_URL: url }
-  const time = await asProcess(['ask', 'hub', 'time'], env)
+  const time = await inProcess(['ask', 'hub', 'time'], env)
   t.match(time, { status: 0, stderr: '' })
   t.type(JSON.parse(time.stdout).time_from_server, 'number')
   const cat = await inProcess(['ask', 'hub', 'cat', 'a b', '/ü?#%'], env)

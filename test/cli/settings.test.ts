@@ -53,6 +53,20 @@ test('without a word the defaults hold, all of them', async (t) => {
   for (const { key } of SETTINGS) t.equal(said.get(key)?.origin, 'default', key)
 })
 
+test('a flag that two sections have is what the command says that it is', async (t) => {
+  const flags = new Map<string, unknown>([
+    ['--key', ['k']],
+    ['--dir', 'here'],
+  ])
+  const ofHub = await readSettings({ env: {}, flags, flagKeys: ['hub.key', 'pipe.dir'] })
+  t.strictSame(ofHub.values['hub.key'], ['k'])
+  t.strictSame(ofHub.values['pipe.key'], [])
+  t.same(ofHub.said.get('pipe.dir'), { raw: 'here', origin: '--dir' })
+  const ofPipe = await readSettings({ env: {}, flags, flagKeys: ['pipe.key'] })
+  t.strictSame([ofPipe.values['hub.key'], ofPipe.values['pipe.key']], [[], ['k']])
+  t.equal(ofPipe.values['pipe.dir'], './pki')
+})
+
 test('file over defaults, environment over file, flags over environment; each keeps its origin', async (t) => {
   const file = await fileOf(t, '[poll]\nhold = "1s"\nbundle = "2ms"\nexpire = 3\n[hub]\nport = 1\n')
   const { values, said } = await readSettings({
@@ -82,12 +96,18 @@ test('a command may have defaults of its own, which the file overrules', async (
 test('rules and policies are read from TOML, JSON and the environment', async (t) => {
   const rule = { who: 'user:alice', may: ['publish', 'subscribe'], path: 'rooms/**' }
   const policy = { path: 'prices/**', policy: 'conflate' }
+  const peers = [
+    { peer: 'cert:spiffe://a/*', method: ['GET', 'put'], body: '1kB' },
+    { method: 'GET' },
+  ]
   const bridges = [{ to: '127.0.0.1:6667', who: 'anyone' }, { to: '[::1]:80' }]
   const toml = await fileOf(
     t,
     `[[gate.rule]]\nwho = "user:alice"\nmay = ["publish", "subscribe"]\npath = "rooms/**"\n
      [[session.policy]]\npath = "prices/**"\npolicy = "conflate"\n
-     [[bridge.allow]]\nto = "127.0.0.1:6667"\nwho = "anyone"\n[[bridge.allow]]\nto = "[::1]:80"\n`,
+     [[bridge.allow]]\nto = "127.0.0.1:6667"\nwho = "anyone"\n[[bridge.allow]]\nto = "[::1]:80"\n
+     [[pipe.rule]]\npeer = "cert:spiffe://a/*"\nmethod = ["GET", "put"]\nbody = "1kB"\n
+     [[pipe.rule]]\nmethod = "GET"\n`,
   )
   const json = await fileOf(
     t,
@@ -95,6 +115,7 @@ test('rules and policies are read from TOML, JSON and the environment', async (t
       gate: { rule: [rule] },
       session: { policy: [policy] },
       bridge: { allow: bridges },
+      pipe: { rule: peers },
     }),
     'a.json',
   )
@@ -102,13 +123,17 @@ test('rules and policies are read from TOML, JSON and the environment', async (t
     SAPWOOD_GATE_RULE: JSON.stringify([rule]),
     SAPWOOD_SESSION_POLICY: JSON.stringify([policy]),
     SAPWOOD_BRIDGE_ALLOW: JSON.stringify(bridges),
+    SAPWOOD_PIPE_RULE: JSON.stringify(peers),
   }
   for (const sources of [{ file: toml, env: {} }, { file: json, env: {} }, { env }]) {
     const { values } = await readSettings(sources)
     t.same(values['gate.rule'], [rule])
     t.same(values['session.policy'], [policy])
     t.same(values['bridge.allow'], bridges)
+    t.same(values['pipe.rule'], [{ ...peers[0], body: 1000 }, peers[1]])
   }
+  const wrong = { env: { SAPWOOD_PIPE_RULE: '[{"method":["GET","a b"]}]' } }
+  await t.rejects(readSettings(wrong), { message: /number 1: method: "a b" is no method/ })
 })
 
 test('lists are one text, several, or text with commas', async (t) => {

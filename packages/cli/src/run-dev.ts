@@ -11,6 +11,8 @@ import { failure } from './failure.ts'
 import { httpOptions, hubOptions } from './hub-options.ts'
 import { linePlan } from './line/line-plan.ts'
 import { plainLog, serviceLog } from './log.ts'
+import { hubHandlers, hubPipePlan } from './pipe/hub-pipe-plan.ts'
+import { withPeers } from './pipe/peer-rules.ts'
 import { serve } from './serve.ts'
 import { settingsOf } from './setting-flags.ts'
 import { hostOfAddress } from './settings/address-text.ts'
@@ -80,14 +82,18 @@ async function startOnFreePort(
   onUpdate?: (line: string) => void,
 ): Promise<RunningHub> {
   const { values, said } = settings
+  const edge = await edgePlan(settings)
+  const pipe = await hubPipePlan(settings, edge)
+  const options = hubOptions(values, { log })
   const rest = {
-    hub: hubOptions(values, { log }),
+    hub: pipe === undefined ? options : { ...options, rules: withPeers(values['gate.rule']) },
     line: linePlan(values, true),
     tls: await tlsPlan(settings),
-    edge: await edgePlan(settings),
+    pipe,
+    edge,
     onUpdate,
   }
-  const served = httpOptions(values)
+  const served = { ...httpOptions(values), ...(await hubHandlers(values)) }
   const http: HttpOptions = { ...served, dev: true, assets: { ...served.assets, page: PAGE } }
   try {
     return await startHub({ ...rest, http })

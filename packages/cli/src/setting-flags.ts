@@ -3,9 +3,8 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Said } from './settings/layer.ts'
 import type { Settings } from './settings/settings.ts'
-import { readSettings } from './settings/settings.ts'
 import type { Setting, SettingKey } from './settings/table.ts'
-import { environmentName, flagName, SETTINGS } from './settings/table.ts'
+import { environmentName, flagName, keysOf, SETTINGS } from './settings/table.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** What commander collected, by attribute name. */
@@ -16,6 +15,22 @@ const CONFIG = 'SAPWOOD_CONFIG'
 
 /** What a hub needs to serve TLS. */
 export const TLS_SETTINGS: readonly SettingKey[] = ['hub.tls_cert', 'hub.tls_key', 'hub.tls_ca']
+
+/** The flags of `sapwood hub`. */
+export const HUB_SETTINGS: readonly SettingKey[] = [
+  'hub.host',
+  'hub.port',
+  'hub.key',
+  'hub.public',
+  'hub.line',
+  'hub.pipe',
+  ...TLS_SETTINGS,
+  'pipe.dir',
+  'pipe.name',
+  'pipe.handlers',
+  'pipe.target',
+  'pipe.hooks',
+]
 
 /** Adds the flags of `keys` to `command`, as the table describes them. */
 export function addSettingFlags(command: Command, keys: readonly SettingKey[]): void {
@@ -34,22 +49,28 @@ export function addConfigFlags(command: Command): void {
     )
 }
 
-/** @throws SapwoodError `CONFIG_INVALID`, `CONFIG_UNREADABLE` */
-export function settingsOf(
+/**
+ * @param flagKeys the settings that the flags are for.
+ * @throws SapwoodError `CONFIG_INVALID`, `CONFIG_UNREADABLE`
+ */
+export async function settingsOf(
   flags: Flags,
   { env }: Surroundings,
   own?: ReadonlyMap<SettingKey, Said>,
+  flagKeys: readonly SettingKey[] = keysOf('hub'),
 ): Promise<Settings> {
   const said = new Map<string, unknown>()
-  for (const { flag } of SETTINGS) {
-    if (flag === undefined) continue
+  for (const { key, flag } of SETTINGS) {
+    if (flag === undefined || !flagKeys.includes(key)) continue
     const option = new Option(flag)
     said.set(flagName(flag), flags[option.attributeName()])
   }
+  const { readSettings } = await import('./settings/settings.ts')
   return readSettings({
     env,
     file: textOf(flags.config) ?? (env[CONFIG] || undefined),
     flags: said,
+    flagKeys,
     assignments: (flags.set as readonly string[] | undefined) ?? [],
     ...(own === undefined ? {} : { own }),
   })

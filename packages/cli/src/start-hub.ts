@@ -6,15 +6,17 @@ import type { HttpOptions, HttpServer } from '@sapwood/http'
 import { serveHttp } from '@sapwood/http'
 import type { Hub, HubOptions } from '@sapwood/hub'
 import { hub, logger } from '@sapwood/hub'
-import type { LineIngress } from '@sapwood/net'
+import type { Address, LineIngress } from '@sapwood/net'
 import { formatAddress, isPath, parseAddress, serviceTarget } from '@sapwood/net'
 import { lineText } from '@sapwood/wire'
 import type { EdgePlan } from './edge/edge-plan.ts'
-import { hubAndLines, secured } from './edge/hub-routes.ts'
+import { hubAndLines, piped, secured } from './edge/hub-routes.ts'
 import type { PortHost } from './edge/open-port.ts'
 import { openPort } from './edge/open-port.ts'
 import type { LinePlan } from './line/line-plan.ts'
 import { lineService } from './line/line-service.ts'
+import type { HubPipe } from './pipe/hub-pipe.ts'
+import type { HubPipePlan } from './pipe/hub-pipe-plan.ts'
 import type { TlsPlan } from './tls-plan.ts'
 import type { Service } from './until-stopped.ts'
 
@@ -32,6 +34,8 @@ export interface HubPlan {
   readonly line: LinePlan
   /** The hub's ports serve TLS too. */
   readonly tls?: TlsPlan | undefined
+  /** Takes the pipes of peers. */
+  readonly pipe?: HubPipePlan | undefined
   /** A port that services share. */
   readonly edge?: EdgePlan | undefined
   /** Takes each update as a line `path; message` (DB-14). */
@@ -65,10 +69,16 @@ class HubPorts {
 
   async open(): Promise<RunningHub> {
     const { line, edge, tls, http, onUpdate } = this.#plan
-    const sharesLine = this.#sharesLine()
-    const isShared = tls !== undefined || sharesLine
-    const server = await serveHttp(this.#hub, { ...http, ...(isShared ? { listen: false } : {}) })
+    const sharesLine = line.address !== '' && this.#isOwn(parseAddress(line.address))
+    const pipe = await this.#openPipe()
+    const isShared = tls !== undefined || sharesLine || this.#sharesPipe
+    const server = await serveHttp(this.#hub, {
+      ...http,
+      ...(pipe && { peers: pipe.peers }),
+      ...(isShared && { listen: false }),
+    })
     this.#started.push(server)
+    pipe?.serveBy((socket, principal) => server.accept(socket, principal))
     this.#silence = onUpdate && this.#hub.controller.delegate(logger(onUpdate, lineText))
     let lines: LineIngress | undefined
     if (line.address !== '' || edge?.usesLines === true) {
@@ -76,11 +86,13 @@ class HubPorts {
       lines = lineService(this.#hub, { ...line, options })
       this.#started.push(lines)
     }
-    const url = isShared ? await this.#openOwn(server, sharesLine ? lines : undefined) : server.url
+    const url = isShared
+      ? await this.#openOwn(server, sharesLine ? lines : undefined, pipe)
+      : server.url
     if (lines !== undefined && line.address !== '' && !sharesLine) {
       this.#listen.line = formatAddress(await lines.listen(parseAddress(line.address)))
     }
-    if (edge !== undefined) await this.#openEdge(edge, server, lines)
+    if (edge !== undefined) await this.#openEdge(edge, server, lines, pipe)
     return {
       url,
       listen: this.#listen,
@@ -101,17 +113,31 @@ class HubPorts {
     await Promise.all(this.#started.map((service) => service.drain()))
   }
 
-  /** Do lines come in at the hub's own address? A free port is each its own. */
-  #sharesLine(): boolean {
-    const { line, http } = this.#plan
-    if (line.address === '') return false
-    const address = parseAddress(line.address)
+  /** Is this the hub's own address? A free port is each its own. */
+  #isOwn(address: Address): boolean {
+    const { http } = this.#plan
     if (isPath(address) || address.port === 0) return false
     return address.host === http.host && address.port === http.port
   }
 
+  get #sharesPipe(): boolean {
+    const listen = this.#plan.pipe?.plan.listen
+    return listen !== undefined && this.#isOwn(listen)
+  }
+
+  async #openPipe(): Promise<HubPipe | undefined> {
+    const { pipe, http } = this.#plan
+    if (pipe === undefined) return undefined
+    const listens = pipe.plan.listen !== undefined && !this.#sharesPipe
+    const { hubPipe } = await import('./pipe/hub-pipe.ts')
+    const opened = await hubPipe(this.#hub, pipe, http, listens)
+    this.#started.push(opened)
+    if (opened.address !== undefined) this.#listen.pipe = formatAddress(opened.address)
+    return opened
+  }
+
   /** @returns its URL. */
-  async #openOwn(server: HttpServer, lines: LineIngress | undefined): Promise<string> {
+  async #openOwn(server: HttpServer, lines?: LineIngress, pipe?: HubPipe): Promise<string> {
     const { http, tls } = this.#plan
     const target = serviceTarget((socket) => server.accept(socket))
     const inside =
@@ -119,23 +145,31 @@ class HubPorts {
         ? { routes: [], otherwise: target }
         : hubAndLines(target, lines.target, http.limits?.headerTime ?? HEADER_TIME)
     const listen = { host: http.host ?? '127.0.0.1', port: http.port ?? 8787 }
-    const port = await openPort({ listen, ...secured(tls, inside) }, this.#host(LINGER))
+    const choice = piped(pipe?.target, secured(tls, inside))
+    const port = await openPort({ listen, ...choice }, this.#host(LINGER))
     this.#started.push({
       // it says that it is not ready, and sends away who comes, until the last request is answered
-      drain: () => server.drain().then(() => port.drain()),
+      drain: () => Promise.all([server.drain(), pipe?.drain()]).then(() => port.drain()),
       close: () => port.close(),
     })
+    if (this.#sharesPipe) this.#listen.pipe = port.place
     if (lines !== undefined) {
       this.#listen.line = formatAddress(await lines.listenDatagrams(port.address))
     }
     return `http://${port.place}`
   }
 
-  async #openEdge(edge: EdgePlan, server: HttpServer, lines?: LineIngress): Promise<void> {
+  async #openEdge(
+    edge: EdgePlan,
+    server: HttpServer,
+    lines?: LineIngress,
+    pipe?: HubPipe,
+  ): Promise<void> {
     const { listen, limits, choice } = edge
     const services = {
       hub: serviceTarget((socket) => server.accept(socket)),
-      ...(lines === undefined ? {} : { line: lines.target }),
+      ...(lines && { line: lines.target }),
+      ...(pipe && { pipe: pipe.target }),
     }
     const host = this.#host(this.#plan.http.drain?.limit ?? 0)
     const port = await openPort({ listen, limits, ...choice(services) }, host)

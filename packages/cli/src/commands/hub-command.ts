@@ -1,7 +1,7 @@
 /** `sapwood hub`: a hub for work. */
 import type { Command } from 'commander'
 import type { HubFlags } from '../run-hub.ts'
-import { addConfigFlags, addSettingFlags, TLS_SETTINGS } from '../setting-flags.ts'
+import { addConfigFlags, addSettingFlags, HUB_SETTINGS } from '../setting-flags.ts'
 import type { Surroundings } from '../surroundings.ts'
 
 export function addHubCommand(program: Command, surroundings: Surroundings): void {
@@ -9,14 +9,7 @@ export function addHubCommand(program: Command, surroundings: Surroundings): voi
     .command('hub')
     .summary('a hub for work')
     .description('Starts a hub. Who has the key may do everything; anyone may read what is public.')
-  addSettingFlags(command, [
-    'hub.host',
-    'hub.port',
-    'hub.key',
-    'hub.public',
-    'hub.line',
-    ...TLS_SETTINGS,
-  ])
+  addSettingFlags(command, HUB_SETTINGS)
   addConfigFlags(command)
   command
     .option('--json', 'log JSON lines on a terminal, too')

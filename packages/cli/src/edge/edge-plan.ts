@@ -2,13 +2,11 @@
  * From settings to a shared port: its limits and its routes, with the functions of modules loaded.
  * Invariant: a route that this process cannot serve is told before anything listens.
  */
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { reasonOf } from '@sapwood/core'
 import type { Address, Choice, PortSwitchOptions, Target } from '@sapwood/net'
 import { parseAddress, serviceTarget, spliceTarget } from '@sapwood/net'
 import { edgeMatcher } from '@sapwood/wire'
 import { failure } from '../failure.ts'
+import { loadModule } from '../load-module.ts'
 import type { RouteRow } from '../settings/kinds.ts'
 import type { Settings } from '../settings/settings.ts'
 import { edgeTarget } from './edge-target.ts'
@@ -17,6 +15,7 @@ import { edgeTarget } from './edge-target.ts'
 export interface OwnServices {
   readonly hub?: Target
   readonly line?: Target
+  readonly pipe?: Target
 }
 
 export interface EdgePlan {
@@ -24,6 +23,8 @@ export interface EdgePlan {
   readonly limits: NonNullable<PortSwitchOptions['limits']>
   /** Does a route lead to the line form? */
   readonly usesLines: boolean
+  /** Does one lead to the pipe? */
+  readonly usesPipe: boolean
   /** @throws SapwoodError `CONFIG_INVALID` for a route to a service that is not here. */
   readonly choice: (services: OwnServices) => Choice
 }
@@ -43,6 +44,7 @@ export async function edgePlan(settings: Settings): Promise<EdgePlan | undefined
   const makers = await Promise.all(
     rows.map((row, index) => maker(row, `${origin}: edge.route number ${index + 1}`, settings)),
   )
+  const targets = [otherwise, ...rows.map(({ to }) => to)]
   const last =
     otherwise === 'close'
       ? undefined
@@ -57,7 +59,8 @@ export async function edgePlan(settings: Settings): Promise<EdgePlan | undefined
       connections: values['edge.connections'],
       perAddress: values['edge.connections_per_address'],
     },
-    usesLines: [otherwise, ...rows.map(({ to }) => to)].includes('line'),
+    usesLines: targets.includes('line'),
+    usesPipe: targets.includes('pipe'),
     choice: (services) => ({
       routes: rows.map(({ when, rewrite }, index) => ({
         match: edgeMatcher(when),
@@ -88,12 +91,9 @@ async function maker(
     return () => made
   }
   return (services) => {
-    const found = to === 'hub' || to === 'line' ? services[to] : undefined
+    const found = target?.kind === 'service' ? services[target.name] : undefined
     if (found !== undefined) return found
-    const next =
-      to === 'pipe'
-        ? 'lead it to tcp://HOST:PORT, where one listens'
-        : 'put the [edge] table into the file of the hub, or lead it to tcp://HOST:PORT'
+    const next = 'put the [edge] table into the file of the hub, or lead it to tcp://HOST:PORT'
     throw failure('CONFIG_INVALID', `${place}: "${to}" is no service of this process`, next)
   }
 }
@@ -104,14 +104,7 @@ async function loaded(
   name: string,
   place: string,
 ): Promise<(socket: unknown) => unknown> {
-  let module: Readonly<Record<string, unknown>>
-  try {
-    module = await import(pathToFileURL(resolve(file)).href)
-  } catch (thrown) {
-    const next = 'name a JavaScript module, from where sapwood is started'
-    throw failure('CONFIG_INVALID', `${place}: cannot load ${file}: ${reasonOf(thrown)}`, next)
-  }
-  const found = module[name]
+  const { [name]: found } = await loadModule(file, place)
   if (typeof found === 'function') return found as (socket: unknown) => unknown
   const next = `export function ${name}(socket) { … }`
   throw failure('CONFIG_INVALID', `${place}: ${file} exports no function ${name}`, next)

@@ -1,10 +1,10 @@
 /**
- * What a hub serves on one of its own ports: TLS and clear text beside each other, and lines beside HTTP.
+ * What a hub serves on one of its own ports: TLS, pipes and clear text beside each other, and lines beside HTTP.
  * Invariant: what is said inside TLS goes where it would go outside.
  */
 import type { Choice, Target } from '@sapwood/net'
 import { tlsTarget } from '@sapwood/net'
-import { http, line, tls } from '@sapwood/wire'
+import { http, line, pipe, tls } from '@sapwood/wire'
 import type { TlsPlan } from '../tls-plan.ts'
 
 /** Lines and HTTP on one port. A client that says nothing at all is let go when the time is up. */
@@ -28,4 +28,10 @@ export function secured(plan: TlsPlan | undefined, inside: Choice): Choice {
   if (plan === undefined) return inside
   const to = tlsTarget({ ...plan, alpn: ['http/1.1'] }, inside)
   return { ...inside, routes: [{ match: tls(), to }, ...inside.routes] }
+}
+
+/** Pipes before whatever `inside` is: their TLS is their own, with its own certificate. */
+export function piped(target: Target | undefined, inside: Choice): Choice {
+  if (target === undefined) return inside
+  return { ...inside, routes: [{ match: pipe, to: target }, ...inside.routes] }
 }

@@ -21,6 +21,17 @@ export interface RuleRow {
   readonly path: string
 }
 
+/** One `[[pipe.rule]]`: what a peer may ask here. What it leaves out it allows. */
+export interface PeerRuleRow {
+  /** A name, or `cert:` with a URI; `*` stands for anything. */
+  readonly peer?: string
+  readonly method?: string | readonly string[]
+  /** A pattern. */
+  readonly path?: string
+  /** Bytes of the request's body. */
+  readonly body?: number
+}
+
 /** One `[[session.policy]]`: what happens on these paths when a subscriber is too slow. */
 export interface PolicyRow {
   readonly path: string
@@ -59,11 +70,16 @@ export interface ValueOfKind {
   readonly size: number
   readonly integer: number
   readonly boolean: boolean
+  /** `none` is empty. */
   readonly text: string
+  /** Of a machine, as a certificate has it. */
+  readonly name: string
   /** `HOST:PORT` or `unix:PATH`; `none` is empty. */
   readonly address: string
   /** The name of a file; `none` is empty. */
   readonly file: string
+  /** `http://HOST:PORT` or `unix:PATH`; `none` is empty. */
+  readonly url: string
   /** Where a connection goes, as in `RouteRow`, or `close`. */
   readonly target: string
   readonly sniff: SniffLimits
@@ -72,7 +88,12 @@ export interface ValueOfKind {
   readonly patterns: readonly string[]
   readonly origins: readonly string[]
   readonly networks: readonly string[]
+  /** Each `HOST:PORT`. */
+  readonly servers: readonly string[]
+  /** In lower case. */
+  readonly hosts: readonly string[]
   readonly rules: readonly RuleRow[]
+  readonly 'peer rules': readonly PeerRuleRow[]
   readonly policies: readonly PolicyRow[]
   readonly bridges: readonly BridgeRow[]
   readonly routes: readonly RouteRow[]
@@ -81,7 +102,13 @@ export interface ValueOfKind {
 export type KindName = keyof ValueOfKind
 
 /** Lists of tables: `[[section.name]]` in the file, JSON in the environment. */
-export const TABLES: ReadonlySet<KindName> = new Set(['rules', 'policies', 'bridges', 'routes'])
+export const TABLES: ReadonlySet<KindName> = new Set([
+  'rules',
+  'peer rules',
+  'policies',
+  'bridges',
+  'routes',
+])
 
 /** What in the environment and after `--set` is JSON. */
 export const STRUCTURED: ReadonlySet<KindName> = new Set([...TABLES, 'sniff'])
@@ -93,8 +120,10 @@ export const HINTS: Readonly<Record<KindName, string>> = {
   integer: 'a whole number',
   boolean: 'true or false',
   text: 'a text',
+  name: 'a name like fileserver',
   address: 'an address like 127.0.0.1:8007 or unix:/run/sapwood.sock',
   file: 'the name of a file',
+  url: 'an address like http://127.0.0.1:3000 or unix:/run/app.sock',
   target: 'close, hub, line, tcp://HOST:PORT, unix:PATH or module:FILE#export',
   sniff: 'a table with bytes and timeout',
   level: `one of ${LOG_LEVELS.join(', ')}`,
@@ -102,7 +131,10 @@ export const HINTS: Readonly<Record<KindName, string>> = {
   patterns: 'a pattern or a list of patterns',
   origins: 'an origin or a list of origins',
   networks: 'an address or a list of addresses',
+  servers: 'an address like pipe.example.org:8789, or a list of addresses',
+  hosts: 'a host name or a list of host names',
   rules: 'a list of tables with who, may and path',
+  'peer rules': 'a list of tables with peer, method, path or body',
   policies: 'a list of tables with path and policy',
   bridges: 'a list of tables with to, and who where it is not signed-in',
   routes: 'a list of tables with when and to',

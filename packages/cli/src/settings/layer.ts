@@ -78,11 +78,15 @@ export function strayVariables(
     })
 }
 
-/** The flags that settings have of their own: their texts by flag (`--host`), a list where one may be repeated. */
-export function flagLayer(flags: ReadonlyMap<string, unknown>): Layer {
+/**
+ * The flags that settings have of their own: their texts by flag (`--host`), a list where one may be repeated.
+ * @param keys the settings that the flags may be for.
+ */
+export function flagLayer(flags: ReadonlyMap<string, unknown>, keys: readonly SettingKey[]): Layer {
   const said = new Map<SettingKey, Said>()
   for (const { key, flag } of SETTINGS) {
-    const origin = flag === undefined ? '' : flagName(flag)
+    if (flag === undefined || !keys.includes(key)) continue
+    const origin = flagName(flag)
     const raw = flags.get(origin)
     if (raw !== undefined) said.set(key, { raw, origin })
   }

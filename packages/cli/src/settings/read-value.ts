@@ -4,14 +4,15 @@
  * Invariant: a value that is returned is within its bounds and safe to hand to the hub.
  */
 import { BlockList, isIP } from 'node:net'
-import { isPlainPath, patternFault, SapwoodError } from '@sapwood/core'
+import { isPlainPath, nameFault, patternFault, SapwoodError } from '@sapwood/core'
 import type { EdgeWhen } from '@sapwood/wire'
 import { destinationFault, edgeMatcher, parseDuration, parseSize, rewriteHost } from '@sapwood/wire'
 import { edgeTarget } from '../edge/edge-target.ts'
-import { isAddress } from './address-text.ts'
+import { hostOfAddress, isAddress } from './address-text.ts'
 import type {
   BridgeRow,
   KindName,
+  PeerRuleRow,
   PolicyRow,
   RouteRow,
   RuleRow,
@@ -43,15 +44,19 @@ const READERS: { readonly [Name in KindName]: Reader<ValueOfKind[Name]> } = {
     const word = String(raw)
     return word === 'true' || word === 'false' ? { value: word === 'true' } : unfit(raw, traits)
   },
-  text: (raw, traits) =>
-    typeof raw === 'string' && raw !== '' ? { value: raw } : unfit(raw, traits),
+  text,
+  name: (raw, traits) =>
+    typeof raw === 'string' && nameFault(raw, '') === undefined
+      ? { value: raw }
+      : unfit(raw, traits),
   address: (raw, traits) => {
     if (traits.none === true && raw === 'none') return { value: '' }
     return typeof raw === 'string' && isAddress(raw) ? { value: raw } : unfit(raw, traits)
   },
-  file: (raw, traits) => {
+  file: text,
+  url: (raw, traits) => {
     if (traits.none === true && raw === 'none') return { value: '' }
-    return typeof raw === 'string' && raw !== '' ? { value: raw } : unfit(raw, traits)
+    return typeof raw === 'string' && isServerUrl(raw) ? { value: raw } : unfit(raw, traits)
   },
   target: (raw, traits) => {
     const isTarget = raw === 'close' || (typeof raw === 'string' && edgeTarget(raw) !== undefined)
@@ -66,7 +71,10 @@ const READERS: { readonly [Name in KindName]: Reader<ValueOfKind[Name]> } = {
   patterns: list(publicFault),
   origins: list(originFault),
   networks: list(networkFault),
+  servers: list(serverFault),
+  hosts: list(hostFault),
   rules: rows<RuleRow>(({ who, path }) => whoFault(who) ?? pathFaultOf(path)),
+  'peer rules': peerRules,
   policies: rows<PolicyRow>(({ path }) => pathFaultOf(path)),
   bridges: rows<BridgeRow>(({ to, who = 'signed-in' }) => {
     const fault = destinationFault(to)
@@ -83,6 +91,11 @@ const READERS: { readonly [Name in KindName]: Reader<ValueOfKind[Name]> } = {
  */
 export function readValue(raw: unknown, traits: Traits): Reading<unknown> {
   return READERS[traits.kind](raw, traits)
+}
+
+function text(raw: unknown, traits: Traits): Reading<string> {
+  if (traits.none === true && raw === 'none') return { value: '' }
+  return typeof raw === 'string' && raw !== '' ? { value: raw } : unfit(raw, traits)
 }
 
 function millisecondsOf(raw: unknown): unknown {
@@ -140,6 +153,29 @@ function rows<Row>(faultOf: (row: Row) => string | undefined): Reader<readonly R
     }
     return { value }
   }
+}
+
+const BODY = { kind: 'size', least: 0 } as const
+const METHOD = /^[A-Za-z-]+$/
+
+function peerRules(raw: unknown, traits: Traits): Reading<readonly PeerRuleRow[]> {
+  const sizes = rows<PeerRuleRow>(peerRuleFault)(raw, traits)
+  if ('fault' in sizes) return sizes
+  return { value: sizes.value.map(({ body, ...rest }) => withSize(rest, body)) }
+}
+
+function withSize(rule: PeerRuleRow, body: unknown): PeerRuleRow {
+  const size = body === undefined ? undefined : READERS.size(body, BODY)
+  return size !== undefined && 'value' in size ? { ...rule, body: size.value } : rule
+}
+
+function peerRuleFault({ peer, method, path, body }: PeerRuleRow): string | undefined {
+  if (peer === '') return 'peer: is empty; write a name, or * for any'
+  const wrong = [method ?? []].flat().find((one) => !METHOD.test(one))
+  if (wrong !== undefined) return `method: ${quote(wrong)} is no method`
+  const size = body === undefined ? undefined : READERS.size(body, BODY)
+  if (size !== undefined && 'fault' in size) return `body ${size.fault}`
+  return path === undefined ? undefined : pathFaultOf(path)
 }
 
 const TARGETS = HINTS.target.replace('close, ', '')
@@ -208,6 +244,22 @@ function originFault(text: string): string | undefined {
   if (origin === text && origin !== 'null') return undefined
   const meant = origin === 'null' ? 'https://app.example.org' : origin
   return `is not an origin; write it like ${meant}`
+}
+
+function serverFault(text: string): string | undefined {
+  const isServer = isAddress(text) && hostOfAddress(text) !== undefined && !/:0+$/.test(text)
+  return isServer ? undefined : 'is no HOST:PORT; write it like pipe.example.org:8789'
+}
+
+/** A server by itself: a target brings its own path. */
+function isServerUrl(text: string): boolean {
+  if (text.startsWith('unix:')) return isAddress(text)
+  return /^http:\/\/[^/?#@]+\/?$/.test(text) && URL.canParse(text)
+}
+
+function hostFault(text: string): string | undefined {
+  const isHost = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])$/.test(text)
+  return isHost ? undefined : 'is no host name; write it without a port'
 }
 
 function networkFault(text: string): string | undefined {

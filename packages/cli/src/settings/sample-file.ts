@@ -26,12 +26,20 @@ const EXAMPLES: Readonly<Record<string, string>> = {
 #who = "anyone"
 `,
   'edge.route': `
-# ${helpOf('edge.route')}; to is tcp://HOST:PORT, unix:PATH, module:FILE#export, hub or line
+# ${helpOf('edge.route')}; to is tcp://HOST:PORT, unix:PATH, module:FILE#export, hub, line or pipe
 #[[edge.route]]
 #when = { protocol = "http", path = "/uploads/**", host = "*.example.org", method = "POST" }
 #to = "tcp://127.0.0.1:3000"
 #rewrite = { host = "app.internal" }
 #proxy_protocol = "v2"
+`,
+  'pipe.rule': `
+# ${helpOf('pipe.rule')}; peer is a name, * stands for anything
+#[[pipe.rule]]
+#peer = "*"
+#method = "GET"
+#path = "files/**"
+#body = "1MiB"
 `,
   'session.policy': `
 # ${helpOf('session.policy')}: catch-up (the default), conflate, drop-oldest or disconnect

@@ -15,7 +15,7 @@ import {
 } from './layer.ts'
 import { readValue } from './read-value.ts'
 import type { SettingKey, Values } from './table.ts'
-import { SETTINGS } from './table.ts'
+import { keysOf, SETTINGS } from './table.ts'
 
 export interface SettingSources {
   /** Defaults of the command that differ from the table's. */
@@ -24,6 +24,8 @@ export interface SettingSources {
   readonly env: Readonly<Record<string, string | undefined>>
   /** By flag, e.g. `--host`. */
   readonly flags?: ReadonlyMap<string, unknown>
+  /** The settings that the flags may be for: those of `[hub]` by default. */
+  readonly flagKeys?: readonly SettingKey[]
   /** `section.name=value`, from `--set`. */
   readonly assignments?: readonly string[]
 }
@@ -53,7 +55,7 @@ export async function readSettings(sources: SettingSources): Promise<Settings> {
     defaultLayer(sources.own),
     ...(file === undefined ? [] : [await (await import('./settings-file.ts')).fileLayer(file)]),
     await environmentLayer(sources.env),
-    flagLayer(sources.flags ?? new Map()),
+    flagLayer(sources.flags ?? new Map(), sources.flagKeys ?? keysOf('hub')),
     await assignmentLayer(sources.assignments ?? []),
   ]
   const said = new Map(layers.flatMap((layer) => [...layer.said]))

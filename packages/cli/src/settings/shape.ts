@@ -21,6 +21,12 @@ const RULE = {
   may: z.array(oneOf(ACTIONS), must('a list')),
   path: column('a text'),
 }
+const PEER_RULE = {
+  peer: column('a text').optional(),
+  method: texts('a text, or a list of texts').optional(),
+  path: column('a text').optional(),
+  body: z.union([z.string(), z.number()], must(HINTS.size)).optional(),
+}
 const BRIDGE = { to: column('a text'), who: column('a text').optional() }
 const ROUTE = {
   // what may stand in it is for the matchers to say
@@ -41,8 +47,10 @@ const SHAPES: Readonly<Record<KindName, z.ZodType>> = {
   integer: z.number(must(HINTS.integer)),
   boolean: z.boolean(must(HINTS.boolean)),
   text: z.string(must(HINTS.text)),
+  name: z.string(must(HINTS.name)),
   address: z.string(must(HINTS.address)),
   file: z.string(must(HINTS.file)),
+  url: z.string(must(HINTS.url)),
   target: z.string(must(HINTS.target)),
   sniff: z.strictObject(SNIFF, must(HINTS.sniff)),
   level: z.string(must(HINTS.level)),
@@ -50,7 +58,10 @@ const SHAPES: Readonly<Record<KindName, z.ZodType>> = {
   patterns: texts(HINTS.patterns),
   origins: texts(HINTS.origins),
   networks: texts(HINTS.networks),
+  servers: texts(HINTS.servers),
+  hosts: texts(HINTS.hosts),
   rules: z.array(z.strictObject(RULE, must('a table')), must(HINTS.rules)),
+  'peer rules': z.array(z.strictObject(PEER_RULE, must('a table')), must(HINTS['peer rules'])),
   policies: z.array(z.strictObject(POLICY, must('a table')), must(HINTS.policies)),
   bridges: z.array(z.strictObject(BRIDGE, must('a table')), must(HINTS.bridges)),
   routes: z.array(z.strictObject(ROUTE, must('a table')), must(HINTS.routes)),
@@ -59,6 +70,7 @@ const SHAPES: Readonly<Record<KindName, z.ZodType>> = {
 /** The columns of the tables in a section. */
 const COLUMNS: Readonly<Record<string, object>> = {
   'gate.rule': RULE,
+  'pipe.rule': PEER_RULE,
   'session.policy': POLICY,
   'bridge.allow': BRIDGE,
   'edge.route': ROUTE,

@@ -41,6 +41,7 @@ function shown(setting: Setting, { values, said }: Settings): unknown {
   const value = values[setting.key]
   if (setting.secret === true && Array.isArray(value)) return value.map(() => MASK)
   if (value === '' && setting.none === true) return 'none'
+  if (setting.secret === true) return MASK
   if (setting.kind === 'sniff') {
     const { bytes, timeout } = values['edge.sniff']
     return { bytes, timeout: formatDuration(timeout) }

@@ -7,7 +7,7 @@ import type { KindName, Traits, ValueOfKind } from './kinds.ts'
 
 /** What is true of few settings only. */
 interface Extras extends Omit<Traits, 'kind'> {
-  /** Its flag of `sapwood hub`; every other setting is reached by `--set`. */
+  /** Its flag, of commands that have it: of two sections each may have a `--key`. All others are reached by `--set`. */
   readonly flag?: string
 }
 
@@ -41,6 +41,12 @@ const ROWS = {
     'none',
     'takes lines `path; message` over TCP and UDP here, or on unix:PATH',
     { flag: '--line <address>', none: true },
+  ],
+  'hub.pipe': [
+    'address',
+    'none',
+    'takes the pipes of clients here; they are asked at /client/NAME/…, as browsers are',
+    { flag: '--pipe <address>', none: true },
   ],
   'hub.tls_cert': [
     'file',
@@ -157,6 +163,112 @@ const ROWS = {
     { least: 0 },
   ],
   'edge.route': ['routes', [], 'where connections go; the first that fits counts'],
+  'pipe.dir': ['file', './pki', 'where the certificates are', { flag: '--dir <dir>' }],
+  'pipe.name': [
+    'name',
+    'server',
+    'who this end is: its certificate is DIR/NAME.crt.pem; a client has to say it',
+    { flag: '--name <name>' },
+  ],
+  'pipe.listen': [
+    'address',
+    '127.0.0.1:8789',
+    'where a server listens for clients',
+    { flag: '--listen <address>' },
+  ],
+  'pipe.http': [
+    'address',
+    '127.0.0.1:8788',
+    'where HTTP comes in for the other end, or on unix:PATH; of a client by default 127.0.0.1:8790',
+    { flag: '--http <address>', none: true },
+  ],
+  'pipe.server': [
+    'servers',
+    [],
+    'servers of a client, tried in turn; empty for 127.0.0.1:8789; repeatable',
+    { flag: '--server <address>' },
+  ],
+  'pipe.server_name': [
+    'name',
+    'server',
+    "what a server's certificate has to be for",
+    { flag: '--server-name <name>' },
+  ],
+  'pipe.join': [
+    'text',
+    'none',
+    'a token of sapwood pki invite: gets a certificate where there is none yet',
+    { flag: '--join <token>', none: true, secret: true },
+  ],
+  'pipe.handlers': [
+    'file',
+    'none',
+    'a module with functions that answer, such as get_time',
+    { flag: '--handlers <file>', none: true },
+  ],
+  'pipe.target': [
+    'url',
+    'none',
+    'an HTTP server that answers: http://HOST:PORT or unix:PATH',
+    { flag: '--target <url>', none: true },
+  ],
+  'pipe.hooks': [
+    'file',
+    'none',
+    'a module with functions that are told who comes and goes, such as connected',
+    { flag: '--hooks <file>', none: true },
+  ],
+  'pipe.resolver': [
+    'file',
+    'none',
+    'of a server: a module with a function lookup, from the name in a URL to that of a client',
+    { flag: '--resolver <file>', none: true },
+  ],
+  'pipe.key': [
+    'keys',
+    [],
+    'who sends this key to the HTTP front may ask; needed beyond loopback; repeatable',
+    { flag: '--key <key>', secret: true },
+  ],
+  'pipe.front_host': [
+    'hosts',
+    [],
+    'names beside loopback ones that the HTTP front answers to; repeatable',
+    { flag: '--front-host <name>' },
+  ],
+  'pipe.traceback': ['boolean', false, 'askers see the stack of what a handler threw'],
+  'pipe.heartbeat': ['duration', '5s', 'how often each end hears from the other'],
+  'pipe.heartbeat_timeout': ['duration', '10s', 'how long a heartbeat may stay unanswered'],
+  'pipe.resume': ['duration', '60s', 'how long requests wait for a link that was cut'],
+  'pipe.retry_least': [
+    'duration',
+    '0ms',
+    'the least between two attempts to connect, before jitter',
+    { least: 0 },
+  ],
+  'pipe.retry_most': ['duration', '5s', 'the most that jitter adds to that'],
+  'pipe.connections': ['integer', 10000, 'connections of clients to a server'],
+  'pipe.connections_per_address': [
+    'integer',
+    0,
+    'connections of clients of one address; 0 is no limit',
+    { least: 0 },
+  ],
+  'pipe.connections_per_name': ['integer', 64, 'processes of one name that are connected at once'],
+  'pipe.idle': [
+    'duration',
+    '60s',
+    'how often the hook idle is called while nobody is connected; 0 is once',
+    { least: 0 },
+  ],
+  'pipe.statsd': [
+    'address',
+    '127.0.0.1:8125',
+    'a statsd that hears once a second, over UDP, what was counted',
+    { none: true },
+  ],
+  'pipe.statsd_prefix': ['text', 'sapwood.', 'what stands before each name there', { none: true }],
+  'pipe.rule': ['peer rules', [], 'what peers may ask here; without a rule, all that is served'],
   'drain.limit': ['duration', '10s', 'how long a stop may take', { least: 0 }],
   'log.level': ['level', 'info', 'the least that is logged: debug, info, warn or error'],
   'log.updates': ['boolean', false, 'every update as a line `path; message` on stdout'],
@@ -202,8 +314,14 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   limits: 'what one request, session or address may use',
   bridge: 'connections of pages to services, by WebSocket at /tcp/HOST:PORT',
   edge: 'many services on one port, told apart by the first bytes of a connection',
+  pipe: 'sapwood pipe server and sapwood pipe client; of a hub, where pipe in [hub] says so',
   drain: 'stopping',
   log: 'logs on stdout',
+}
+
+/** All settings of a section. */
+export function keysOf(section: string): readonly SettingKey[] {
+  return SETTINGS.flatMap(({ key }) => (key.startsWith(`${section}.`) ? [key] : []))
 }
 
 /** @example environmentName('poll.hold') // 'SAPWOOD_POLL_HOLD' */

@@ -1,0 +1,39 @@
+/** What a hub takes from the settings of pipes. The code of the pipe is loaded only where there is one. */
+import type { HandlerContext } from '@sapwood/http'
+import type { Handlers } from '@sapwood/wire'
+import type { EdgePlan } from '../edge/edge-plan.ts'
+import type { Settings } from '../settings/settings.ts'
+import type { Values } from '../settings/table.ts'
+import type { PipePlan } from './pipe-plan.ts'
+
+export interface HubPipePlan {
+  readonly plan: PipePlan
+  readonly values: Values
+}
+
+/**
+ * Undefined where a hub has no pipe: nothing is to listen, and no route of `edge` leads to one.
+ * @throws SapwoodError as `pipePlan` does.
+ */
+export async function hubPipePlan(
+  settings: Settings,
+  edge: EdgePlan | undefined,
+): Promise<HubPipePlan | undefined> {
+  const { values } = settings
+  if (values['hub.pipe'] === '' && edge?.usesPipe !== true) return undefined
+  const { serverPlan } = await import('./pipe-plan.ts')
+  return { plan: await serverPlan(settings, 'hub.pipe'), values }
+}
+
+/**
+ * What the hub answers under its own name, with a pipe or without.
+ * @throws SapwoodError `HANDLERS_UNREADABLE`, `HANDLERS_INVALID`
+ */
+export async function hubHandlers(
+  values: Values,
+): Promise<{ readonly handlers?: Handlers<HandlerContext> }> {
+  const file = values['pipe.handlers']
+  if (file === '') return {}
+  const { loadHandlers } = await import('@sapwood/pipe')
+  return { handlers: await loadHandlers(file) }
+}

@@ -9,6 +9,10 @@ import { handOver } from './scenarios/hand-over.ts'
 import { handshakes } from './scenarios/handshakes.ts'
 import { idle } from './scenarios/idle.ts'
 import { matching } from './scenarios/matching.ts'
+import { pipeBody } from './scenarios/pipe-body.ts'
+import { pipeCall } from './scenarios/pipe-call.ts'
+import { pipeHttp } from './scenarios/pipe-http.ts'
+import { pipeIdle } from './scenarios/pipe-idle.ts'
 import { resp } from './scenarios/resp.ts'
 import { resume } from './scenarios/resume.ts'
 import { saturating } from './scenarios/saturate.ts'
@@ -28,4 +32,8 @@ export const SCENARIOS: readonly Scenario[] = [
   splicing,
   resp,
   stoppedReader,
+  pipeHttp,
+  pipeCall,
+  pipeBody,
+  pipeIdle,
 ]

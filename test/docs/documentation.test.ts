@@ -21,7 +21,14 @@ const PAGES = [
   'docs/edge.md',
 ]
 const TUTORIAL = 'docs/tutorial.md'
-const ALL = [...PAGES, TUTORIAL, 'docs/errors.md']
+const ALL = [
+  ...PAGES,
+  TUTORIAL,
+  'docs/errors.md',
+  'docs/pki.md',
+  'docs/pipe-protocol.md',
+  'docs/pipe.md',
+]
 
 const NEEDS = requires('bash', 'curl', 'gzip', 'nc')
 
@@ -204,7 +211,9 @@ test('every code of the source stands among the errors, and no other', async (t)
 
 /** Words in quotes that look like codes and are none: HTTP methods, signals, parts of names. */
 const NO_CODES = new Set(
-  'GET HEAD PUT POST OPTIONS CONNECT SIGINT SIGTERM CONFIG DEBUG TOKEN KEY URL DNS'.split(' '),
+  'GET HEAD PUT POST DELETE OPTIONS TRACE CONNECT SIGINT SIGTERM CONFIG DEBUG TOKEN KEY URL DNS'.split(
+    ' ',
+  ),
 )
 /** Codes of Node and of the system, names of environment variables. */
 const FOREIGN = /^(E[A-Z]+|ERR_.+|HPE_.+|SAPWOOD_.+)$/

@@ -9,10 +9,10 @@
  *     text|json        what the block before prints   text NAME       what that terminal shows, line by line
  *     toml             settings                       ts              for the test of that page
  */
-import { spawnSync } from 'node:child_process'
 import type { Test } from 'tap'
+import { inProcess } from '../cli/command.ts'
 import type { CodeBlock } from './code-blocks.ts'
-import { codeBlocks, placeOf, readPage, TOP } from './code-blocks.ts'
+import { codeBlocks, placeOf, readPage } from './code-blocks.ts'
 import { hold } from './conversation.ts'
 import { Likeness } from './likeness.ts'
 import type { Ended, Environment } from './terminal.ts'
@@ -167,13 +167,9 @@ export class Reader {
     this.#t.pass(`${placeOf(block)}: ${line}`)
   }
 
-  #settings(block: CodeBlock): void {
+  async #settings(block: CodeBlock): Promise<void> {
     const file = `${this.#t.testdir({ 'sapwood.toml': block.text })}/sapwood.toml`
-    const binary = `${TOP}packages/cli/bin/sapwood.js`
-    const { status, stderr } = spawnSync(process.execPath, [binary, 'config', 'check', file], {
-      encoding: 'utf8',
-      env: {},
-    })
+    const { status, stderr } = await inProcess(['config', 'check', file])
     this.#t.equal(status, 0, `${placeOf(block)}: ${stderr}`)
   }
 }

@@ -92,7 +92,7 @@ test('TN-30: the echo over TLS, asked by openssl', requires('openssl'), async (t
   await openssl.says('frame1\r\n')
   openssl.write('me2\n')
   await openssl.says('frame1\r\nframe2\r\n')
-  program.child.kill('SIGTERM')
+  program.signal('SIGTERM')
   openssl.write('still there\n')
   await openssl.says('frame1\r\nframe2\r\nstill there\r\n')
   await openssl.dies()

@@ -22,6 +22,7 @@ export async function load<Exports>(file: string): Promise<Exports> {
 
 export interface Running {
   readonly port: number
+  readonly pid: number
   readonly program: Started
 }
 
@@ -35,9 +36,9 @@ export async function startExample(
     env: { PATH: process.env.PATH, PORT: '0', ...env },
   })
   t.teardown(() => child.kill('SIGKILL'))
-  const program = new Started(child)
+  const program = Started.process(child)
   const [, port] = await program.says(/listens on 127\.0\.0\.1:(\d+)/)
-  return { port: Number(port), program }
+  return { port: Number(port), pid: child.pid as number, program }
 }
 
 /** Runs a peer's program to its end and gives what it printed; fails unless it ends with `status`. */

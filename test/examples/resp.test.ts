@@ -37,7 +37,7 @@ const LIMIT = 65_536
 const SMALL = 1_024
 
 /** One for all tests. */
-const { port, program } = await startExample(root, 'resp/server.js')
+const { port, pid } = await startExample(root, 'resp/server.js')
 
 /** All that a framer makes of a stream; a fault by its code. */
 function values(framer: Framer<Value>, chunks: readonly Uint8Array[]): (Value | FramingFault)[] {
@@ -252,8 +252,7 @@ test(
   'RESP: who does not read answers is not listened to, and gets all of them later',
   requires('ps'),
   async (t) => {
-    const resident = async () =>
-      Number(await peer('ps', ['-o', 'rss=', '-p', `${program.child.pid}`]))
+    const resident = async () => Number(await peer('ps', ['-o', 'rss=', '-p', `${pid}`]))
     const socket = connect(port, '127.0.0.1')
     t.teardown(() => socket.destroy())
     const before = await resident()

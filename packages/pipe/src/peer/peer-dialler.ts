@@ -22,14 +22,15 @@ import type { TrustChange } from '../trust/trust-store.ts'
 import type { Attempt } from './attempt.ts'
 import type { AttemptsOwner } from './attempts.ts'
 import { Attempts } from './attempts.ts'
-import type { PeerOwner } from './peer.ts'
 import { Peer } from './peer.ts'
 import type { PeerBase } from './peer-base.ts'
 import { LINK_LOST, SESSION_EXPIRED, SHUTDOWN } from './peer-faults.ts'
 import type { PeerLink } from './peer-link.ts'
+import type { PeerOwner } from './peer-owner.ts'
 import type { ReconnectSettings } from './reconnect-settings.ts'
 import type { Server } from './server-list.ts'
 import { ServerList } from './server-list.ts'
+import { untilIdle } from './until-idle.ts'
 
 export interface PeerDiallerOptions extends PeerBase {
   /** What this end goes by: a name in its certificate. */
@@ -79,12 +80,8 @@ export class PeerDialler implements PeerOwner, AttemptsOwner, Timed {
   /** Takes nothing new. Resolves when all that is open has ended, or the limit is reached. */
   async drain(limit: number): Promise<void> {
     for (const peer of this.#servers.peers()) peer.drain(SHUTDOWN)
-    const { wheel } = this.#options
-    const until = wheel.now() + limit
-    const isOpen = (): boolean => this.#servers.peers().some(({ session }) => session.streams > 0)
-    while (isOpen() && wheel.now() < until) {
-      await new Promise<void>((resolve) => wheel.after(20, resolve))
-    }
+    const isIdle = (peer: Peer): boolean => peer.session.streams === 0
+    await untilIdle(this.#options.wheel, limit, () => this.#servers.peers().every(isIdle))
   }
 
   close(): void {

@@ -17,7 +17,6 @@ import type { TrustChange } from '../trust/trust-store.ts'
 import { Entrance } from './entrance.ts'
 import type { GreetingOwner } from './greeting.ts'
 import { Greeting } from './greeting.ts'
-import type { PeerOwner } from './peer.ts'
 import { Peer } from './peer.ts'
 import type { PeerBase } from './peer-base.ts'
 import {
@@ -29,9 +28,11 @@ import {
   SHUTDOWN,
 } from './peer-faults.ts'
 import { sendAway } from './peer-link.ts'
+import type { PeerOwner } from './peer-owner.ts'
 import { PIPE_ALPN } from './peer-settings.ts'
 import { SessionTable } from './session-table.ts'
 import type { TicketKeys } from './ticket-keys.ts'
+import { untilIdle } from './until-idle.ts'
 
 export interface PeerListenerOptions extends PeerBase {
   readonly address: HostAddress
@@ -56,7 +57,6 @@ export class PeerListener implements PeerOwner, GreetingOwner {
   #address: HostAddress | undefined
   #draining = false
   #isClosed = false
-  #drained: (() => void) | undefined
 
   constructor(options: PeerListenerOptions) {
     this.#options = options
@@ -96,16 +96,8 @@ export class PeerListener implements PeerOwner, GreetingOwner {
     // whoever was cut off may come back until the end; nobody begins anything
     this.#draining = true
     for (const peer of this.sessions.all()) peer.drain(SHUTDOWN)
-    if (limit <= 0 || this.#isIdle()) return
-    await new Promise<void>((resolve) => {
-      const forget = this.wheel.after(limit, resolve)
-      this.#drained = () => {
-        forget()
-        resolve()
-      }
-      this.#look()
-    })
-    this.#drained = undefined
+    const isIdle = (peer: Peer): boolean => peer.session.streams === 0
+    await untilIdle(this.wheel, limit, () => this.sessions.all().every(isIdle))
   }
 
   /** Ends all sessions. */
@@ -284,17 +276,6 @@ export class PeerListener implements PeerOwner, GreetingOwner {
   /** One without a link is checked when it comes back. */
   #checkSession(peer: Peer): void {
     if (peer.certificate !== undefined) peer.check()
-  }
-
-  #isIdle(): boolean {
-    return this.sessions.all().every((peer) => peer.session.streams === 0)
-  }
-
-  /** Looks now and then whether all streams have ended. */
-  #look(): void {
-    if (this.#drained === undefined) return
-    if (this.#isIdle()) this.#drained()
-    else this.wheel.after(20, () => this.#look())
   }
 }
 

@@ -595,6 +595,18 @@ test('connections are kept, bounded, and asked again when the target has closed 
   t.equal((await again.end()).text, 'done')
 })
 
+test('a burst of requests uses the connections of the burst before it', async (t) => {
+  let made = 0
+  const server = createServer((_request, response) => response.end('done'))
+  server.on('connection', () => made++)
+  const { pair } = await standOf(t, server)
+  for (let burst = 0; burst < 3; burst++) {
+    const all = Array.from({ length: 64 }, () => pair.ask({ target: '/x' }))
+    for (const asked of all) t.equal((await asked.end()).text, 'done')
+  }
+  t.ok(made <= 64, `${made} connections for 192 requests, 64 at a time`)
+})
+
 test('rules hold for a target too, and only for what it cannot read otherwise', async (t) => {
   const urls: string[] = []
   const { pair } = await stand(

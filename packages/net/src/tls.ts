@@ -47,8 +47,10 @@ export const tlsTransport: Transport = {
           ...tls,
           ...to,
           ...(servername === undefined ? {} : { servername }),
-          ...SOCKET,
         } as ConnectionOptions)
+        // as options of a connection with TLS, Node passes them over
+        socket.setNoDelay(SOCKET.noDelay)
+        socket.setKeepAlive(SOCKET.keepAlive, SOCKET.keepAliveInitialDelay)
         return dialStream(socket, 'secureConnect', target, host, signal, addressesOf)
       },
       async stop() {

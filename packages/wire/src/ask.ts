@@ -67,6 +67,10 @@ export function parseTail(name: string, tail: string, headers: AskHeaders = {}):
   const target = (mark < 0 ? tail : tail.slice(0, mark)) || '/'
   const parsed = parseTarget(name, target)
   if (isFault(parsed)) return parsed
+  // as most are
+  if (mark < 0 && headers.wait === undefined && headers.timeout === undefined) {
+    return { name, tail: target, query: '', ...parsed }
+  }
   const taken = takeDurations(mark < 0 ? undefined : tail.slice(mark + 1), headers)
   if (isFault(taken)) return taken
   const { query, ...durations } = taken

@@ -27,31 +27,17 @@ import {
   responseHead,
 } from '@sapwood/wire'
 import type { AnswerExchange, RequestListener } from '../exchange.ts'
+import { ANSWER_BROKEN, HANDLER_LATE, TOO_LATE } from './answer-faults.ts'
 import type { HandlerRouteDeps } from './handler-route.ts'
 import { bytesOf, hasBody, sendFault, sendHead, sendReply } from './replies.ts'
 import type { RoutedRequest } from './route.ts'
+import type { AnswerSource } from './streamed-answer.ts'
+import { inParts, PART, StreamedAnswer } from './streamed-answer.ts'
 
 /** Bytes of a streamed body that wait for the handler. */
 const HELD = 64 * 1024
-/** A longer answer is sent in parts of this size, as fast as the peer takes them. */
-const PART = 256 * 1024
 
-const TOO_LATE: Fault = {
-  code: 'BODY_TIMEOUT',
-  detail: 'the next of the body did not come within the limit; send it sooner',
-  status: 408,
-}
-const UNANSWERED: Fault = {
-  code: 'ANSWER_TIMEOUT',
-  detail: 'the handler did not answer in time; allow it more, or look at it',
-  status: 504,
-}
-const ANSWER_BROKEN: Fault = {
-  code: 'ANSWER_BROKEN',
-  detail: 'the stream that the handler answers with failed before its end; look at the handler',
-}
-
-export class HandledRequest implements RequestListener, ReplyTaker, Timed {
+export class HandledRequest implements RequestListener, ReplyTaker, AnswerSource, Timed {
   readonly #request: RoutedRequest
   readonly #exchange: AnswerExchange
   readonly #call: HandlerCall
@@ -70,7 +56,7 @@ export class HandledRequest implements RequestListener, ReplyTaker, Timed {
   /** The body, where the handler reads a stream, and how much of it the peer was not told to be taken. */
   #body: Readable | undefined
   #owed = 0
-  #answer: Readable | undefined
+  #answer: StreamedAnswer | undefined
 
   constructor(
     request: RoutedRequest,
@@ -143,9 +129,9 @@ export class HandledRequest implements RequestListener, ReplyTaker, Timed {
   expired(): void {
     const isLate = this.#waitsForPeer
     if (isLate && this.#moved) return this.#wait()
-    const { code, detail } = UNANSWERED
+    const { code, detail } = HANDLER_LATE
     if (isLate) this.#fail(TOO_LATE, Code.threw)
-    else this.#fail(UNANSWERED, Code.timeout)
+    else this.#fail(HANDLER_LATE, Code.timeout)
     this.#call.stop(new SapwoodError(code, detail, { status: 504 }))
   }
 
@@ -209,47 +195,28 @@ export class HandledRequest implements RequestListener, ReplyTaker, Timed {
     const bytes = bytesOf(reply)
     if (this.#isBare || bytes.length <= PART) {
       if (this.#isBare) sendHead(this.#exchange, reply)
-      else sendReply(this.#exchange, reply)
+      else sendReply(this.#exchange, reply, bytes)
       if (reply.body instanceof Readable) reply.body.destroy()
       return this.#over()
     }
-    this.#stream(reply, Readable.from(partsOf(bytes), { objectMode: false }), bytes.length)
+    this.#stream(reply, inParts(bytes), bytes.length)
   }
 
   #stream(reply: Message, answer: Readable, length: number | undefined): void {
-    const exchange = this.#exchange
     this.#state = 'answering'
     this.#unwait()
-    this.#answer = answer
-    exchange.respond(responseHead(reply, length), false)
-    answer.on('data', (chunk: Uint8Array | string) => {
-      if (!this.#write(chunk)) answer.pause()
-    })
-    answer.on('end', () => {
-      if (this.#state === 'over') return
-      exchange.end()
-      this.#over()
-    })
-    answer.on('error', () => this.#broken())
-    answer.on('close', () => this.#broken())
-    // one that was over before tells nobody
-    if (answer.destroyed) this.#broken()
+    this.#answer = new StreamedAnswer(this.#exchange, answer, this)
+    this.#exchange.respond(responseHead(reply, length), false)
+    this.#answer.begin()
   }
 
-  #write(chunk: Uint8Array | string): boolean {
-    if (this.#state === 'over') return true
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
-    try {
-      return this.#exchange.write(bytes)
-    } catch {
-      // one piece that is larger than all that may wait
-      this.#broken()
-      return true
-    }
+  /** The streamed answer is whole. */
+  sent(): void {
+    this.#over()
   }
 
-  #broken(): void {
-    if (this.#state === 'over') return
+  /** It is not, and never will be. */
+  broken(): void {
     this.#exchange.cancel(ANSWER_BROKEN)
     this.#over()
     this.#call.stop(new SapwoodError(ANSWER_BROKEN.code, ANSWER_BROKEN.detail, { status: 502 }))
@@ -283,7 +250,7 @@ export class HandledRequest implements RequestListener, ReplyTaker, Timed {
     this.#unwait()
     this.#parts = undefined
     this.#body?.destroy(reason)
-    this.#answer?.destroy()
+    this.#answer?.stop()
     if (this.#owed > 0) this.#exchange.took(this.#owed)
     this.#owed = 0
   }
@@ -305,8 +272,4 @@ export class HandledRequest implements RequestListener, ReplyTaker, Timed {
   #unwait(): void {
     if (this.#timer !== undefined) this.#deps.wheel.clear(this.#timer)
   }
-}
-
-function* partsOf(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += PART) yield bytes.subarray(at, at + PART)
 }

@@ -25,9 +25,15 @@ export function sendHead(exchange: AnswerExchange, reply: Message): void {
   exchange.respond(responseHead(reply, length), true)
 }
 
-/** Answers with a reply whose body is no stream, of at most some 16 MiB. */
-export function sendReply(exchange: AnswerExchange, reply: Message): void {
-  const bytes = bytesOf(reply)
+/**
+ * Answers with a reply whose body is no stream, of at most some 16 MiB.
+ * @param bytes what `bytesOf` gives of it, where that is at hand.
+ */
+export function sendReply(
+  exchange: AnswerExchange,
+  reply: Message,
+  bytes: Uint8Array = bytesOf(reply),
+): void {
   const length = hasBody(reply) ? bytes.length : undefined
   exchange.respond(responseHead(reply, length), bytes.length === 0)
   if (bytes.length > 0) exchange.endWith(bytes)

@@ -19,38 +19,15 @@ import type { Fault, Timed } from '@sapwood/core'
 import { Code, Timer } from '@sapwood/core'
 import type { FieldList } from '@sapwood/wire'
 import type { AnswerExchange, RequestListener } from '../exchange.ts'
+import { LENGTH_WRONG, TARGET_LATE, TARGET_LOST, TOO_EARLY, TOO_LATE } from './answer-faults.ts'
 import { sendFault } from './replies.ts'
 import type { RoutedRequest } from './route.ts'
 import type { TargetRequest } from './target-head.ts'
 import { answerFields, trailerFields } from './target-head.ts'
 import type { TargetDeps } from './target-route.ts'
 
-const TARGET_LOST: Fault = {
-  code: 'TARGET_LOST',
-  detail: 'the server behind the peer broke off its answer; look at that server',
-}
-const UNANSWERED: Fault = {
-  code: 'ANSWER_TIMEOUT',
-  detail: 'the server behind the peer did not answer in time; allow it more, or look at it',
-  status: 504,
-}
-const TOO_LATE: Fault = {
-  code: 'BODY_TIMEOUT',
-  detail: 'the next of the body did not come within the limit; send it sooner',
-  status: 408,
-}
-const TOO_EARLY: Fault = {
-  code: 'BODY_INVALID',
-  detail: 'a request for an upgrade has no body; wait for the answer',
-  status: 400,
-}
 /** Interim heads that a peer takes. */
 const INTERIM_MOST = 16
-const LENGTH_WRONG: Fault = {
-  code: 'BODY_INVALID',
-  detail: 'the body is longer or shorter than its content-length says',
-  status: 400,
-}
 /** May be asked again when a kept connection turns out to be closed: nothing was done, or doing it twice is the same. */
 const REPEATABLE: ReadonlySet<string> = new Set([
   'GET',
@@ -149,7 +126,7 @@ export class TargetCall implements RequestListener, Timed {
   expired(): void {
     if (!this.#connected) this.#fail(this.#unreachable('no connection in time'))
     else if (this.#waitsForPeer) this.#fail(TOO_LATE)
-    else this.#fail(UNANSWERED, Code.timeout)
+    else this.#fail(TARGET_LATE, Code.timeout)
   }
 
   #ask(): void {

@@ -34,7 +34,7 @@ export interface PeerOptions {
   readonly wall: () => number
 }
 
-/** Questions that are open while each still leaves at once; with more of them one turn's are gathered. */
+/** Streams that are open while what is said leaves at once; with more of them one turn's is gathered. */
 const FEW = 8
 
 export class Peer implements LinkHolder, LinkEvents, Living {
@@ -201,8 +201,8 @@ export class Peer implements LinkHolder, LinkEvents, Living {
   output(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    // one question leaves at once; many of one turn make one write
-    if (this.exchanges.open > FEW) setImmediate(flush, this)
+    // one question, or its answer, leaves at once; many of one turn make one write
+    if (this.session.streams > FEW) setImmediate(flush, this)
     else process.nextTick(flush, this)
   }
 

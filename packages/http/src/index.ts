@@ -3,6 +3,7 @@
 export { readBody } from './body.ts'
 export type { BridgeRule } from './bridges.ts'
 export { clientFault } from './client-fault.ts'
+export { coalesceWrites } from './coalesce.ts'
 export type { HandlerContext, ReplyTaker } from './handler-call.ts'
 export { HandlerCall } from './handler-call.ts'
 export type { HandlerDeps } from './handlers.ts'

@@ -15,6 +15,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Fault } from '@sapwood/core'
+import { coalesceWrites } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { answerFields, trailerPairs } from './answer-fields.ts'
 import type { FrontContext, Gathered, Inquiry } from './front-context.ts'
@@ -152,13 +153,19 @@ export class AnswerWriter implements Gathered {
     if (isBare || parts === undefined) this.#response.end()
     else {
       const body = Array.isArray(parts) ? Buffer.concat(parts, this.#size) : parts
-      // as text it goes in one piece with the head
-      if (body.length <= JOINED) this.#response.end(latin1(body), 'latin1')
+      if (body.length <= JOINED) this.#endJoined(body)
       else this.#response.end(body)
     }
     if (this.#size > 0) this.#owner.took(this.#size)
     this.stop()
     return true
+  }
+
+  /** As text a body goes in one piece with its head, and with other answers of the turn to the same caller. */
+  #endJoined(body: Uint8Array): void {
+    const { socket } = this.#response
+    if (socket !== null) coalesceWrites(socket)
+    this.#response.end(latin1(body), 'latin1')
   }
 
   /** Writes head and first bytes, for an answer of which more may come. */

@@ -2,15 +2,7 @@
  * The hub, assembled: Controller ─▶ Tap, and Gate ─▶ History ─▶ Router. Everything else reaches it through
  * `update`, and it reaches everything else through theirs.
  */
-import type {
-  Component,
-  Dispatcher,
-  Farewell,
-  Fault,
-  Message,
-  Principal,
-  Question,
-} from '@sapwood/core'
+import type { Component, Dispatcher, Farewell, Message, Principal, Question } from '@sapwood/core'
 import {
   Controller,
   connection,
@@ -33,12 +25,13 @@ import { Budget } from './budget.ts'
 import { ERROR } from './control.ts'
 import { Counters } from './counters.ts'
 import type { NamedPeers } from './directory.ts'
-import { Directory, nameTaken } from './directory.ts'
+import { Directory } from './directory.ts'
 import type { Engine } from './engine.ts'
 import { Gate } from './gate.ts'
 import { History } from './history.ts'
 import { Incidents } from './incidents.ts'
 import { MemoryEngine } from './memory-engine.ts'
+import { Names } from './names.ts'
 import { nodeClock, randomEpoch, randomLetters, randomSecret } from './node.ts'
 import { Outlet } from './outlet.ts'
 import { formatPosition } from './position.ts'
@@ -76,6 +69,7 @@ export class Hub implements UpstreamHost {
   readonly askTimeout: number
   readonly log: Log
   readonly #inbox: Inbox
+  readonly #names: Names
   readonly #ids = `${randomLetters(8)}.`
   #published = 0
   #position = ''
@@ -145,6 +139,12 @@ export class Hub implements UpstreamHost {
       reply,
       onRefused: () => this.counters.refused++,
       onRevoked: (grantee) => this.#review(grantee as Session),
+    })
+    this.#names = new Names({
+      directory: this.directory,
+      gate: this.gate,
+      counters: this.counters,
+      named: (name) => this.controller.named(name),
     })
     this.controller.delegate(counter(this.counters))
     this.controller.delegate(this.gate)
@@ -231,14 +231,9 @@ export class Hub implements UpstreamHost {
     }
   }
 
-  /** A peer has this name: sessions that have it lose it, and are told; questions that wait for one of them are the peer's. */
+  /** A peer has this name: it is no session's from now on. */
   reclaim(name: string): void {
-    for (const session of [...(this.controller.named(name) ?? [])]) {
-      if (!(session instanceof Session)) continue
-      this.directory.release(session)
-      this.#refuseName(session, name, nameTaken(name))
-    }
-    this.directory.came(name)
+    this.#names.reclaim(name)
   }
 
   /** Asks `question`, and calls `answered` once. Returns what gives up. */
@@ -284,24 +279,12 @@ export class Hub implements UpstreamHost {
 
   resumed(session: Session): void {
     this.#review(session)
-    const { name } = session
-    if (name !== undefined && !this.claim(session, name)) this.directory.release(session)
+    this.#names.keep(session)
   }
 
   /** Gives a session the name that its client asks for, or tells the client why not. */
   claim(session: Session, name: string, principal: Principal = session.principal): boolean {
-    const may = this.mayAnswer(principal, name)
-    const detail = `${principal.id} may not answer as "${name.slice(0, 128)}"`
-    const refused = may
-      ? this.directory.claim(session, name)
-      : { code: 'NOT_ALLOWED', detail, status: 403 }
-    if (refused === undefined) return true
-    this.#refuseName(session, name, refused)
-    return false
-  }
-
-  mayAnswer(principal: Principal, name: string): boolean {
-    return this.gate.allows(principal, 'answer', `@${name}/**`)
+    return this.#names.claim(session, name, principal)
   }
 
   ended(session: Session): void {
@@ -327,11 +310,6 @@ export class Hub implements UpstreamHost {
     this.controller.stop()
     this.engine.close()
     this.wheel.close()
-  }
-
-  #refuseName(session: Session, name: string, refused: Fault): void {
-    this.counters.fault(refused.code)
-    session.tell(ERROR, { ...refused, name })
   }
 
   /** Takes from a session what it may not follow any more. */

@@ -16,14 +16,13 @@ import {
   parseAddress,
   removeStale,
 } from '@sapwood/net'
+import { untilIdle } from '../until-idle.ts'
 import { FrontContext } from './front-context.ts'
 import { FrontDoor } from './front-door.ts'
 import type { Front, FrontOptions } from './front-options.ts'
 import { FRONT_DEFAULTS } from './front-options.ts'
 import { FrontTrust } from './front-trust.ts'
 
-/** How often a draining front looks whether it is done, in milliseconds. */
-const LOOK = 50
 /** Bytes that may wait in a caller's connection before it counts as full. */
 const SOCKET_MARK = 65_536
 /** Owner and group may open a Unix socket. */
@@ -140,14 +139,8 @@ async function drained(server: Server, context: FrontContext, limit: number): Pr
   context.isDraining = true
   server.close()
   const { wheel, counters } = context
-  const end = wheel.now() + limit
-  await new Promise<void>((resolve) => {
-    const look = (): void => {
-      server.closeIdleConnections()
-      const left = end - wheel.now()
-      if (counters.open === 0 || left <= 0) resolve()
-      else wheel.after(Math.min(LOOK, left), look)
-    }
-    look()
+  await untilIdle(wheel, limit, () => {
+    server.closeIdleConnections()
+    return counters.open === 0
   })
 }

@@ -19,6 +19,7 @@ import { Backoff, Timer } from '@sapwood/core'
 import type { HostAddress, StreamLink } from '@sapwood/net'
 import type { Identity } from '../trust/identity.ts'
 import type { TrustChange } from '../trust/trust-store.ts'
+import { untilIdle } from '../until-idle.ts'
 import type { Attempt } from './attempt.ts'
 import type { AttemptsOwner } from './attempts.ts'
 import { Attempts } from './attempts.ts'
@@ -30,7 +31,6 @@ import type { PeerOwner } from './peer-owner.ts'
 import type { ReconnectSettings } from './reconnect-settings.ts'
 import type { Server } from './server-list.ts'
 import { ServerList } from './server-list.ts'
-import { untilIdle } from './until-idle.ts'
 
 export interface PeerDiallerOptions extends PeerBase {
   /** What this end goes by: a name in its certificate. */

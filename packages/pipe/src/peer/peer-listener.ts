@@ -14,6 +14,7 @@ import type { SessionMessage } from '@sapwood/wire'
 import { isFault, refusal, SESSION_UNKNOWN } from '@sapwood/wire'
 import { findName, nameFaultOf } from '../trust/certificate-fault.ts'
 import type { TrustChange } from '../trust/trust-store.ts'
+import { untilIdle } from '../until-idle.ts'
 import { Entrance } from './entrance.ts'
 import type { GreetingOwner } from './greeting.ts'
 import { Greeting } from './greeting.ts'
@@ -32,7 +33,6 @@ import type { PeerOwner } from './peer-owner.ts'
 import { PIPE_ALPN } from './peer-settings.ts'
 import { SessionTable } from './session-table.ts'
 import type { TicketKeys } from './ticket-keys.ts'
-import { untilIdle } from './until-idle.ts'
 
 export interface PeerListenerOptions extends PeerBase {
   readonly address: HostAddress

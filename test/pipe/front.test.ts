@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { answerer, PipeGateway } from '@sapwood/pipe'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { call, eventually, open, pause, Raw, read } from '../http/support.ts'
+import { call, eventually, open, pause, Raw, read, within } from '../http/support.ts'
 import type { Arrived } from './front-stand.ts'
 import { gone, ScriptedAnswerer, serve, wheel } from './front-stand.ts'
 
@@ -238,6 +238,42 @@ test('a caller that leaves cancels at once', async (t) => {
   pipelined.socket.destroy()
   await eventually(() => peer.requests.all.every(({ fault }) => fault !== undefined), 'cancels')
   t.equal(stand.front.counters.open, 0)
+})
+
+test('answers to pipelined requests keep their order and every byte, whatever their sizes', async (t) => {
+  const bodyOf = (size: number): Buffer => Buffer.from(Array.from({ length: size }, (_, i) => i))
+  const peer = new ScriptedAnswerer(({ head, exchange }) => {
+    const body = bodyOf(Number(head.target.slice(1)))
+    const headers = ['content-length', String(body.length)]
+    exchange.respond({ status: 200, headers, code: 0 }, body.length === 0)
+    if (body.length > 0) exchange.endWith(body)
+  })
+  const stand = await serve(t, peer)
+  // what goes as text with its head, what does not, and what comes in parts
+  const size = fc.constantFrom(0, 1, 255, 4_096, 4_097, 20_000, 100_000)
+  const sizes = fc.array(size, { minLength: 1, maxLength: 8 })
+  await fc.assert(
+    fc.asyncProperty(sizes, async (sizes) => {
+      const head = (bytes: number): string =>
+        `GET /client/alpha/${bytes} HTTP/1.1\r\nHost: localhost\r\n`
+      const last = sizes.length - 1
+      const close = (i: number): string => (i === last ? 'Connection: close\r\n\r\n' : '\r\n')
+      const raw = new Raw(stand).write(sizes.map((bytes, i) => head(bytes) + close(i)).join(''))
+      let rest = await within(raw.ended(), `answers of ${sizes} bytes`)
+      for (const bytes of sizes) {
+        const end = rest.indexOf('\r\n\r\n') + 4
+        t.match(
+          rest.slice(0, end),
+          new RegExp(`^HTTP/1.1 200 OK\r\n[^]*content-length: ${bytes}\r\n`, 'i'),
+        )
+        const body = Buffer.from(rest.slice(end, end + bytes), 'latin1')
+        if (!body.equals(bodyOf(bytes))) throw new Error(`a body of ${bytes} bytes is another`)
+        rest = rest.slice(end + bytes)
+      }
+      t.equal(rest, '')
+    }),
+    { numRuns: 25 },
+  )
 })
 
 test('a small answer is one write with its length; a long one streams as it comes', async (t) => {

@@ -100,20 +100,32 @@ test('who does not take a body stops its sender: no more than the windows waits 
   )
 })
 
+/** Puts a line between both ends, with this delay each way and so many bytes a millisecond. @returns what lets time pass. */
+function line(pair: Pair, delay: number, rate: number): (milliseconds: number) => void {
+  const { near, connection } = pair
+  const [up, down]: [Uint8Array[], Uint8Array[]] = [[], []]
+  return (milliseconds) => {
+    for (let i = 0; i < milliseconds; i++) {
+      pair.flush()
+      up.push(connection.up.take(rate))
+      down.push(connection.down.take(rate))
+      pair.wait(1)
+      if (up.length < delay) continue
+      pair.toListener(up.shift() as Uint8Array)
+      near.session.receive(connection.dialler, down.shift() as Uint8Array, pair.now)
+    }
+  }
+}
+
 test('a window grows while half of it is taken within a round trip, up to 16 MiB', async (t) => {
   const pair = live()
   const { near, far } = pair
   const stream = near.session.open(GET, false)
-  near.session.ping(pair.now)
-  pair.wait(50)
-  pair.settle()
-  t.equal(near.session.roundTrip, 50)
-  far.session.roundTrip = 50
   const bytes = new Uint8Array(1_000_000)
-  for (let i = 0; i < 40; i++) {
-    near.session.send(stream, bytes, false)
-    pair.settle(1e9)
-    pair.wait(1)
+  const pass = line(pair, 100, 300_000)
+  for (let i = 0; i < 2_500; i++) {
+    if (stream.queued < bytes.length) near.session.send(stream, bytes, false)
+    pass(1)
   }
   t.equal(far.stream(1).window?.window, PIPE_LIMITS.streamWindowMost)
   const slow = live()
@@ -126,6 +138,26 @@ test('a window grows while half of it is taken within a round trip, up to 16 MiB
     slow.far.session.took(slow.far.stream(1), 131_072, slow.now)
   }
   t.equal(slow.far.stream(1).window?.window, PIPE_LIMITS.streamWindow)
+})
+
+test('a window grows to fit a long line at either end, though no end asks for signs of life', async (t) => {
+  for (const [sender, receiver] of [
+    ['near', 'far'],
+    ['far', 'near'],
+  ] as const) {
+    const pair = live()
+    const receiving = pair[receiver]
+    const stream = pair[sender].session.open(GET, false)
+    pair[sender].session.send(stream, pattern(30_000_000), true)
+    // 200 ms there and back at 20 Mbit/s: half a megabyte is under way
+    const pass = line(pair, 100, 2_500)
+    pass(3_000)
+    const before = receiving.body(stream.id).length
+    pass(1_000)
+    const rate = (receiving.body(stream.id).length - before) / 1_000
+    t.ok(rate > 2_300, `${receiver}: ${rate} of 2,500 bytes a millisecond`)
+    t.ok(receiving.session.roundTrip >= 200, `${receiving.session.roundTrip} ms`)
+  }
 })
 
 test('a thousand stalled readers: memory is flat, small messages and pings pass', async (t) => {

@@ -22,6 +22,8 @@ export interface PipeSink {
 
 /** Idle for so many milliseconds, memory that waits for more is given back. */
 const IDLE_MS = 1_000
+/** Milliseconds between two measurements of the round trip. */
+const MEASURE_MS = 1_000
 /** Bytes of updates that wait for the link before it is enough. */
 const ENOUGH = 65_536
 /** What heads, resets and credit may take beyond the limit of what is kept, at which bodies stop. */
@@ -41,6 +43,8 @@ export class LinkOutput {
   #isUpdateFull = false
   #pings = 0
   #pinged = 0
+  /** From when on a measurement of the round trip is worth a ping. */
+  #measureAt = 0
   /** Said again on every link. */
   #farewell: { readonly fault: Fault; readonly retryAfter: number } | undefined
   #trimAt = NEVER
@@ -89,7 +93,8 @@ export class LinkOutput {
   begin(link: PipeLink, session: Uint8Array, now: number): void {
     this.cut()
     this.#link = link
-    this.#pinged = now
+    // the greeting tells a dialler something, though it took time for more than the way
+    this.#pinged = this.#measureAt = now
     this.#isAwake = false
     link.control.add(FrameType.session, session)
   }
@@ -178,8 +183,14 @@ export class LinkOutput {
     this.#link?.control.add(FrameType.ack, wide(number))
   }
 
+  /** Pings, if the last time was long ago. */
+  measure(now: number): void {
+    if (this.state === 'live' && now >= this.#measureAt) this.ping(now)
+  }
+
   ping(now: number): void {
     this.#pinged = now
+    this.#measureAt = now + MEASURE_MS
     this.#tell(FrameType.ping, wide(++this.#pings))
   }
 

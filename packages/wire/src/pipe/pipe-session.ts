@@ -275,6 +275,11 @@ export class PipeSession implements StreamsHost, LinkOwner {
   }
 
   /** @internal of the streams. */
+  measure(): void {
+    this.#parts.output.measure(this.now)
+  }
+
+  /** @internal of the streams. */
   odd(fault: Fault): Fault | undefined {
     this.#events.fault(fault)
     return this.#parts.oddities.exceeded(this.now) ? FLOOD : undefined

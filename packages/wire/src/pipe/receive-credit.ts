@@ -19,6 +19,8 @@ export interface StreamsHost {
   readonly roundTrip: number
   /** Something was written, or waits. */
   wake(): void
+  /** A body is coming in: how long a round trip is now decides how wide its window should be. */
+  measure(): void
   /** Counts what should not happen, and may. @returns a fault if that was too often. */
   odd(fault: Fault): Fault | undefined
 }
@@ -57,6 +59,7 @@ export class ReceiveCredit {
     this.#count(window.taken, taken)
     const { now, roundTrip } = this.#host
     if (!window.take(taken - window.taken) || stream.remote !== Side.body) return
+    this.#host.measure()
     this.#frames.credit(stream.id, window.grant(this.#limits.streamWindowMost, roundTrip, now))
     this.#host.wake()
   }

@@ -93,6 +93,22 @@ test('a wheel with nothing to do sets no timer of the clock', async (t) => {
   t.equal(clock.pending, 0)
 })
 
+test('the clock wakes the wheel for what is set, and not in between', async (t) => {
+  const { clock, wheel, probe } = setUp()
+  const sooner = new Probe(clock)
+  wheel.set(probe.timer, 5_000)
+  t.equal(clock.untilNext, 5_000)
+  wheel.set(sooner.timer, 100)
+  t.equal(clock.untilNext, 100, 'what is due sooner is not waited past')
+  wheel.set(sooner.timer, 6_000)
+  clock.advance(100)
+  t.equal(clock.untilNext, 4_900, 'put off: woken once for nothing')
+  clock.advance(4_900)
+  t.same([probe.times, clock.untilNext], [[5_000], 1_000])
+  wheel.clear(sooner.timer)
+  t.equal(clock.pending, 0, 'nothing keeps the process up for a timer that is cleared')
+})
+
 test('after a long pause what is due fires at once and what is not does not', async (t) => {
   const { clock, wheel, probe } = setUp()
   const [late, early] = [new Probe(clock), new Probe(clock)]

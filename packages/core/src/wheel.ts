@@ -1,12 +1,13 @@
 /**
  * The one timing wheel: heartbeats, expiry, deadlines and bundling of all sessions on a single timer of the
  * clock. A timer belongs to a target and is moved, not made anew, so ten thousand idle sessions cost a
- * linked list, not ten thousand timers.
+ * linked list, not ten thousand timers. The clock wakes it for slots that hold something, and not in between.
  * Invariant: a timer fires at most one tick late and never early, and a target that throws hinders no other.
  */
 import type { Clock } from './clock.ts'
 
 const SLOTS = 512
+const NEVER: number = Number.POSITIVE_INFINITY
 
 /** What a timer calls when it is due. */
 export interface Timed {
@@ -38,7 +39,10 @@ export class Wheel {
   readonly #tick: number
   readonly #slots: Timer[] = []
   #pending = 0
+  /** The last turn that was fired. */
   #turn: number
+  /** The turn that the clock wakes it for. */
+  #wakes = NEVER
   #stop: (() => void) | undefined
   #closed = false
 
@@ -67,8 +71,7 @@ export class Wheel {
   /** Has `timer` fire in `ms` milliseconds, whenever it was set to before. */
   set(timer: Timer, ms: number): void {
     if (this.#closed) return
-    this.clear(timer)
-    if (this.#pending === 0) this.#turn = Math.floor(this.#clock.now() / this.#tick)
+    this.#remove(timer)
     timer.at = this.#clock.now() + Math.max(0, ms)
     const turn = Math.max(this.#turn + 1, Math.ceil(timer.at / this.#tick))
     const head = this.#slots[turn % SLOTS] as Timer
@@ -77,7 +80,7 @@ export class Wheel {
     ;(head.previous as Timer).next = timer
     head.previous = timer
     this.#pending++
-    this.#arm()
+    if (turn < this.#wakes) this.#wakeAt(turn)
   }
 
   /** Runs `run` once in `ms` milliseconds; for rare waits where a closure does no harm. Returns its undo. */
@@ -88,6 +91,17 @@ export class Wheel {
   }
 
   clear(timer: Timer): void {
+    this.#remove(timer)
+    if (this.#pending === 0 && this.#wakes > this.#turn) this.#rest()
+  }
+
+  /** Fires nothing from now on. */
+  close(): void {
+    this.#closed = true
+    this.#rest()
+  }
+
+  #remove(timer: Timer): void {
     if (timer.next === undefined) return
     ;(timer.previous as Timer).next = timer.next
     timer.next.previous = timer.previous
@@ -95,22 +109,37 @@ export class Wheel {
     this.#pending--
   }
 
-  /** Fires nothing from now on. */
-  close(): void {
-    this.#closed = true
+  /** From one boundary to another: a wait of whole ticks from anywhere would come up to a tick later still. */
+  #wakeAt(turn: number): void {
     this.#stop?.()
-    this.#stop = undefined
+    this.#wakes = turn
+    const wait = Math.max(0, Math.ceil(turn * this.#tick - this.#clock.now()))
+    this.#stop = this.#clock.after(wait, () => this.#wake())
   }
 
-  #arm(): void {
-    if (this.#stop !== undefined || this.#closed || this.#pending === 0) return
-    // from one boundary to the next: a wait of a whole tick from anywhere would come up to a tick later still
-    const wait = Math.ceil(this.#tick - (this.#clock.now() % this.#tick))
-    this.#stop = this.#clock.after(wait, () => {
-      this.#stop = undefined
-      this.#advance()
-      this.#arm()
-    })
+  #rest(): void {
+    this.#stop?.()
+    this.#stop = undefined
+    this.#wakes = NEVER
+  }
+
+  #wake(): void {
+    this.#stop = undefined
+    // whoever fires may set timers: when to wake for them is seen to when all have
+    this.#wakes = this.#turn
+    this.#advance()
+    this.#wakes = NEVER
+    if (this.#pending > 0 && !this.#closed) this.#wakeAt(this.#nextTurn())
+  }
+
+  /** The first turn whose slot holds something, be it for a later round. */
+  #nextTurn(): number {
+    let turn = this.#turn + 1
+    for (; turn < this.#turn + SLOTS; turn++) {
+      const head = this.#slots[turn % SLOTS] as Timer
+      if (head.next !== head) break
+    }
+    return turn
   }
 
   #advance(): void {

@@ -119,8 +119,12 @@ export class AnswerWriter implements Gathered {
 
   /** The end of the turn: what came of the answer is written. */
   flush(): void {
-    this.#corked?.uncork()
-    this.#corked = undefined
+    if (this.#corked !== undefined) {
+      // the response first, so that what it has gathered finds the socket still corked
+      this.#response.uncork()
+      this.#corked.uncork()
+      this.#corked = undefined
+    }
     if (this.#state === 'gathered') this.#begin()
   }
 
@@ -212,6 +216,8 @@ export class AnswerWriter implements Gathered {
     if (this.#corked === undefined && response.socket !== null) {
       this.#corked = response.socket
       this.#corked.cork()
+      // and one chunk of HTTP for what comes in a turn, not one for each record of TLS
+      response.cork()
       this.#front.gather(this)
     }
     if (response.write(part) && this.#untaken === 0) return this.#owner.took(part.length)

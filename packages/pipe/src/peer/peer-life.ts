@@ -46,11 +46,15 @@ export interface PeerLifeOptions {
 const STALL = 1_000
 /** What lasts no longer is not renewed any more. */
 const LAST = 5_000
+/** So much sooner than the listener a dialler asks: one end's pings do for both. */
+const EAGERNESS = 0.95
 
 export class PeerLife implements Timed {
   readonly #living: Living
   readonly #options: PeerLifeOptions
   readonly #timer: Timer = new Timer(this)
+  /** Milliseconds of silence after which a sign of life is asked for. */
+  readonly #heartbeat: number
   /** When the present state began. */
   #since: number
   /** When a sign of life was asked for; 0 if none is awaited. */
@@ -63,6 +67,8 @@ export class PeerLife implements Timed {
     this.#living = living
     this.#options = options
     this.#since = options.wheel.now()
+    const { heartbeat } = options.settings
+    this.#heartbeat = living.session.side === 'dialler' ? heartbeat * EAGERNESS : heartbeat
   }
 
   /** Another state has begun. */
@@ -135,7 +141,7 @@ export class PeerLife implements Timed {
     const { session, name } = this.#living
     // after a stand-still of this process what the peer has said may wait to be read
     const isStalled = now - this.#timer.at > STALL
-    const isQuiet = this.#pinged === 0 && now - session.heard >= settings.heartbeat
+    const isQuiet = this.#pinged === 0 && now - session.heard >= this.#heartbeat
     if (isQuiet || (this.#pinged > 0 && isStalled)) {
       this.#pinged = now
       session.ping(now)
@@ -158,9 +164,7 @@ export class PeerLife implements Timed {
     if (!linked) return Math.min(session.due, this.#since + settings.hold)
     if (session.state === 'greeting') return this.#since + settings.handshake
     const sign =
-      this.#pinged > 0
-        ? this.#pinged + settings.heartbeatTimeout
-        : session.heard + settings.heartbeat
+      this.#pinged > 0 ? this.#pinged + settings.heartbeatTimeout : session.heard + this.#heartbeat
     const look = now + Math.max(0, this.#lookAt - wall()) + 1
     return Math.min(session.due, sign, look)
   }

@@ -6,6 +6,8 @@ import {
   isDirectPath,
   isPlainPath,
   matches,
+  nameOf,
+  nounOf,
   pathFault,
   patternFault,
 } from '@sapwood/core'
@@ -182,3 +184,11 @@ function pathsOf(pattern: string): string[] {
   const tails = open ? [0, 1, 2, 3, 4, 5, 6].map((length) => Array<string>(length).fill('x')) : [[]]
   return tails.map((tail) => [...fixed, ...tail].join('/')).filter((path) => path !== '')
 }
+
+test('a direct path is a name and what is asked for', async (t) => {
+  const parts = (path: string): string[] => [nameOf(path), nounOf(path)]
+  t.same(parts('@alpha/time/utc'), ['alpha', 'time/utc'])
+  t.same(parts('@alpha'), ['alpha', ''])
+  t.same(parts('@alpha/'), ['alpha', ''])
+  t.same(parts('@/time'), ['', 'time'])
+})

@@ -3,7 +3,7 @@
  * but not asked of the handler again.
  * Invariant: a handler runs once per question, and an answer goes out only while somebody waits for it.
  */
-import { bodyValue, type Message } from '@sapwood/core'
+import { bodyValue, type Message, nounOf } from '@sapwood/core'
 import {
   exceptionReply,
   findHandler,
@@ -102,9 +102,4 @@ function replyText(reply: string, answer: Message): string {
   const { code = 0, status } = answer.meta
   const { type } = answer
   return frameText({ path: '::reply', message: bodyValue(answer), type, reply, code, status })
-}
-
-function nounOf(path: string): string {
-  const slash = path.indexOf('/')
-  return slash < 0 ? '' : path.slice(slash + 1)
 }

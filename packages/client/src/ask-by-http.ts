@@ -1,7 +1,15 @@
 /** A question as an HTTP request to `/client/<name>/<noun…>[//<arg>/<arg>…]`, and its answer (RP-06, RP-11). */
-import { BYTES_TYPE, isDirectPath, JSON_TYPE, pathFault, SapwoodError } from '@sapwood/core'
+import {
+  BYTES_TYPE,
+  isDirectPath,
+  isUnanswered,
+  JSON_TYPE,
+  pathFault,
+  SapwoodError,
+  unanswered,
+} from '@sapwood/core'
 import { mediaType } from '@sapwood/wire'
-import { type Answer, isUnanswered, unanswered } from './asking.ts'
+import type { Answer } from './asking.ts'
 
 /**
  * The request target of a question.
@@ -42,6 +50,6 @@ export async function answerOf(response: Response): Promise<Answer> {
   const isJson = text !== '' && (type === JSON_TYPE || isProblem)
   const message: unknown = isJson ? JSON.parse(text as string) : (text ?? bytes)
   // without a code it is the gateway that speaks
-  if (said === null || isUnanswered(code)) throw unanswered({ path: '', message, code, status })
+  if (said === null || isUnanswered(code)) throw unanswered({ message, code, status })
   return { code, type, message, status }
 }

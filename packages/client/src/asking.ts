@@ -1,7 +1,4 @@
-/** Questions and their ends, as whoever asks sees them. */
-import { Code, type SapwoodError } from '@sapwood/core'
-import { failure } from './failure.ts'
-import { type Frame, valuesOf } from './frame.ts'
+/** Questions and their answers, as whoever asks sees them. */
 
 export interface AskOptions {
   /** `GET` where it is not said. */
@@ -26,26 +23,4 @@ export interface Answer {
   readonly message: unknown
   /** The HTTP status that the handler chose, if it chose one. */
   readonly status?: number | undefined
-}
-
-/** How a question ends without an answer, by code. */
-const UNANSWERED: Readonly<Record<number, string>> = {
-  [Code.refused]: 'NOT_ALLOWED',
-  [Code.cancelled]: 'ANSWER_CANCELLED',
-  [Code.absent]: 'CLIENT_ABSENT',
-  [Code.timeout]: 'ANSWER_TIMEOUT',
-  [Code.lost]: 'CONNECTION_LOST',
-}
-
-/** Does this code say that nobody answered? */
-export function isUnanswered(code: number): boolean {
-  return UNANSWERED[code] !== undefined
-}
-
-/** The error of an answer that is none, in the hub's words if it has any. */
-export function unanswered(answer: Frame): SapwoodError {
-  const { code = 0, status = 502 } = answer
-  const said = valuesOf(answer)
-  const detail = String(said.detail ?? `nobody answered (code ${code})`)
-  return failure(UNANSWERED[code] ?? String(said.code), detail, status)
 }

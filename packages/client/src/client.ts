@@ -2,9 +2,9 @@
  * What users hold: subscriptions, events, publishing, asking and answering, over whatever line carries them.
  * Invariant: after `close` nothing is called any more, and every promise has ended.
  */
-import { isDirectPath, pathFault, reasonOf } from '@sapwood/core'
+import { isDirectPath, isUnanswered, pathFault, reasonOf, unanswered } from '@sapwood/core'
 import { Answers, type Handler } from './answers.ts'
-import { type Answer, type AskOptions, isUnanswered, unanswered } from './asking.ts'
+import type { Answer, AskOptions } from './asking.ts'
 import type { ClientEvents, ClientState } from './client-events.ts'
 import { Events } from './events.ts'
 import type { Request } from './exchanges.ts'

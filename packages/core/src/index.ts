@@ -34,7 +34,8 @@ export {
   TEXT_TYPE,
   textOf,
 } from './message.ts'
-export { Code } from './outcome.ts'
+export type { NoAnswer } from './outcome.ts'
+export { Code, isUnanswered, unanswered } from './outcome.ts'
 export type { PathLimits } from './path.ts'
 export {
   covers,
@@ -43,6 +44,8 @@ export {
   isDirectPath,
   isPlainPath,
   matches,
+  nameOf,
+  nounOf,
   PATH_LIMITS,
   pathFault,
   patternFault,

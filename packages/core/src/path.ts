@@ -30,6 +30,18 @@ export function isDirectPath(path: string): boolean {
   return path.charCodeAt(0) === AT
 }
 
+/** The name in a direct path. @example nameOf('@alpha/time/utc') // 'alpha' */
+export function nameOf(path: string): string {
+  const slash = path.indexOf('/')
+  return path.slice(1, slash < 0 ? path.length : slash)
+}
+
+/** What a direct path asks for. @example nounOf('@alpha/time/utc') // 'time/utc' */
+export function nounOf(path: string): string {
+  const slash = path.indexOf('/')
+  return slash < 0 ? '' : path.slice(slash + 1)
+}
+
 /** Is it neither control nor direct, so that wildcards may match it? */
 export function isPlainPath(path: string): boolean {
   return !isDirectPath(path) && !isControlPath(path)

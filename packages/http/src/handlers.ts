@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream'
 import type { Component, Message } from '@sapwood/core'
-import { isStream, NO_ID, SYSTEM } from '@sapwood/core'
+import { isStream, NO_ID, nounOf, SYSTEM } from '@sapwood/core'
 import type { Answerer } from '@sapwood/hub'
 import type { Handler, Handlers } from '@sapwood/wire'
 import { findHandler, handlerInput, unhandledReply } from '@sapwood/wire'
@@ -51,11 +51,6 @@ export function handlerComponent(handlers: Handlers<HandlerContext>, deps: Handl
     },
   }
   return component
-}
-
-function nounOf(path: string): string {
-  const slash = path.indexOf('/')
-  return slash < 0 ? '' : path.slice(slash + 1)
 }
 
 /** Does this handler want its data as a stream? */

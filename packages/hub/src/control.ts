@@ -3,7 +3,14 @@
  * client's cursor moves with everything it receives.
  */
 import type { Meta } from '@sapwood/core'
-import { bodyValue, CONNECTED, DISCONNECTED, jsonMessage, Update } from '@sapwood/core'
+import {
+  bodyValue,
+  CONNECTED,
+  DISCONNECTED,
+  jsonMessage,
+  message as makeMessage,
+  Update,
+} from '@sapwood/core'
 
 export const HELLO = '::hello'
 export const ERROR = '::error'
@@ -14,6 +21,9 @@ export const REPLY = '::reply'
 export const CANCEL = '::cancel'
 export const BYE = '::bye'
 
+/** The protocol that `::hello` tells. */
+export const VERSION = 1
+
 /** Why something may be missing. */
 export type GapReason = 'evicted' | 'restart' | 'unknown' | 'slow' | 'dropped'
 
@@ -23,6 +33,30 @@ export type GapReason = 'evicted' | 'restart' | 'unknown' | 'slow' | 'dropped'
  */
 export function control(path: string, value: unknown, at: string, meta?: Meta): Update {
   return new Update(path, jsonMessage(value, meta), 0, at)
+}
+
+/** What a client is greeted with. */
+export interface Hello {
+  readonly id: string
+  readonly secret: string
+  /** Milliseconds of silence after which the hub pings. */
+  readonly heartbeat: number
+  readonly patterns: Iterable<string>
+  readonly resumed: boolean
+}
+
+// both are put together by hand: in a storm of handshakes the general way is what costs
+
+export function hello({ id, secret, heartbeat, patterns, resumed }: Hello, at: string): Update {
+  const list = JSON.stringify([...patterns])
+  const text = `{"id":"${id}","resume":"${secret}","version":${VERSION},"heartbeat":${heartbeat},"at":"${at}","patterns":${list},"resumed":${resumed}}`
+  return new Update(HELLO, makeMessage(text), 0, at)
+}
+
+/** It follows `pattern` from `at` on. */
+export function connected(pattern: string, at: string): Update {
+  const text = `{"pattern":${JSON.stringify(pattern)},"at":"${at}"}`
+  return new Update(CONNECTED, makeMessage(text), 0, at)
 }
 
 /** Those whose message tells the watermark, too. What else is called `at` is a receipt's, or somebody's own. */

@@ -5,7 +5,7 @@
  * takes streams, and every question that waits here ends: it is put to somebody, its time is up, or it is cancelled.
  */
 import type { Component, Fault, Message, Wheel } from '@sapwood/core'
-import { Code, isStream, nameFault, outcome } from '@sapwood/core'
+import { Code, isStream, nameFault, nameOf, outcome } from '@sapwood/core'
 import type { Session } from './session.ts'
 
 /** A component that can be asked. Without these it is always there, never busy, and takes no streams. */
@@ -69,8 +69,7 @@ export class Directory {
 
   /** Takes an update to `@name/…`. Returns how many it reached: one or none. */
   route(sender: Component, path: string, message: Message): number {
-    const slash = path.indexOf('/')
-    const name = path.slice(1, slash < 0 ? path.length : slash)
+    const name = nameOf(path)
     const target: Answerer | undefined = this.peers?.has(name) ? this.peers : this.#pick(name)
     if (target !== undefined) {
       if (isStream(message.body) && !takesStream(target, message.meta.verb, path)) {

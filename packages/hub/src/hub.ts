@@ -1,65 +1,66 @@
 /**
- * The hub, assembled: Controller ─▶ Tap, and Gate ─▶ History ─▶ Router. Everything else reaches it through
- * `update`, and it reaches everything else through theirs.
+ * The hub, as programs, sessions and transports see it; what it is made of stands in `hubParts`. Everything else reaches it
+ * through `update`, and it reaches everything else through theirs.
  */
-import type { Component, Dispatcher, Farewell, Message, Principal, Question } from '@sapwood/core'
-import {
+import type {
+  Component,
   Controller,
+  Dispatcher,
+  Farewell,
+  Inbox,
+  Message,
+  Principal,
+  Question,
+  Wheel,
+} from '@sapwood/core'
+import {
   connection,
   covers,
   DISCONNECT,
-  Inbox,
-  inboxPattern,
   jsonMessage,
   matches,
   NO_ID,
   PATH_LIMITS,
   pathFault,
   patternFault,
-  Router,
   SapwoodError,
   SYSTEM,
-  Wheel,
 } from '@sapwood/core'
-import { Budget } from './budget.ts'
+import type { Budget } from './budget.ts'
 import { ERROR } from './control.ts'
-import { Counters } from './counters.ts'
-import type { NamedPeers } from './directory.ts'
-import { Directory } from './directory.ts'
+import type { Counters } from './counters.ts'
+import type { Directory, NamedPeers } from './directory.ts'
 import type { Engine } from './engine.ts'
-import { Gate } from './gate.ts'
-import { History } from './history.ts'
-import { Incidents } from './incidents.ts'
+import type { Gate } from './gate.ts'
+import type { PartsHost } from './hub-parts.ts'
+import { hubParts } from './hub-parts.ts'
 import { MemoryEngine } from './memory-engine.ts'
-import { Names } from './names.ts'
-import { nodeClock, randomEpoch, randomLetters, randomSecret } from './node.ts'
-import { Outlet } from './outlet.ts'
+import type { Names } from './names.ts'
+import { randomSecret } from './node.ts'
+import type { Outlet } from './outlet.ts'
 import { formatPosition } from './position.ts'
 import type { SessionOptions } from './session.ts'
 import { Session } from './session.ts'
 import type { Policy, SessionSettings } from './session-host.ts'
-import { Sessions } from './sessions.ts'
+import type { Sessions } from './sessions.ts'
 import type { HubOptions, HubSettings, Log } from './settings.ts'
-import { hubRules, hubSettings } from './settings.ts'
-import { counter } from './tap.ts'
+import { hubSettings } from './settings.ts'
 import type { UpstreamHost } from './upstream.ts'
 import { receive } from './upstream.ts'
 
-/** The first part of every id, and the name under which the hub itself can be asked. */
-const NAME = 'hub'
 /** How often old updates are let go of when nothing is published. */
 const TRIM = 1000
 
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
-export class Hub implements UpstreamHost {
+export class Hub implements UpstreamHost, PartsHost {
   readonly controller: Controller
   readonly dispatcher: Dispatcher<Component, Message>
   readonly gate: Gate
   readonly engine: Engine
   readonly directory: Directory
   readonly sessions: Sessions
-  readonly counters: Counters = new Counters()
+  readonly counters: Counters
   readonly wheel: Wheel
   readonly outlet: Outlet
   readonly budget: Budget
@@ -70,8 +71,6 @@ export class Hub implements UpstreamHost {
   readonly log: Log
   readonly #inbox: Inbox
   readonly #names: Names
-  readonly #ids = `${randomLetters(8)}.`
-  #published = 0
   #position = ''
   #positionOf = -1
   #draining = false
@@ -89,68 +88,19 @@ export class Hub implements UpstreamHost {
       path: { ...PATH_LIMITS, bytes: all.limits.path },
     }
     this.askTimeout = all.ask.timeout
-    const incidents = new Incidents(this.counters, this.log)
-    const clock = options.clock ?? nodeClock
-    this.wheel = new Wheel(clock)
-    this.outlet = new Outlet(
-      setImmediate,
-      () => clock.now(),
-      (thrown, session) => incidents.unsent(thrown, session as Session),
-    )
-    this.budget = new Budget(all.limits.outbox)
-    this.sessions = new Sessions(all.limits, randomSecret)
-    this.engine =
-      options.engine ?? new MemoryEngine(clock, { epoch: randomEpoch(), ...all.history })
-    const onThrow = incidents.threw.bind(incidents)
-    this.controller = new Controller(NAME, {
-      random: randomLetters,
-      defer: setImmediate,
-      onThrow,
-      onLoop: incidents.looped.bind(incidents),
-    })
-    const find = (id: string): Component | undefined => this.controller.get(id)
-    const reply = (path: string, answer: Message): void =>
-      this.controller.update(this.controller, path, answer)
-    this.directory = new Directory({
-      find,
-      named: (name) => this.controller.named(name),
-      name: (component, name) => this.controller.name(component, name),
-      reply,
-      onThrow,
-      wheel: this.wheel,
-      wait: all.ask.wait,
-    })
-    const router = new Router({
-      find,
-      direct: (sender, path, message) => this.directory.route(sender, path, message),
-      position: () => this.position,
-      nextId: () => this.#ids + ++this.#published,
-      onThrow,
-      onIgnored: () => this.counters.ignored++,
-      onReceipt: (sender, receipt) => history.remember(sender, receipt),
-    })
-    this.dispatcher = router.dispatcher
-    const history = new History(this.engine, router, this.wheel, {
-      ...all.history,
-      onDuplicate: () => this.counters.duplicates++,
-    })
-    this.gate = new Gate(history, hubRules(options), {
-      find,
-      reply,
-      onRefused: () => this.counters.refused++,
-      onRevoked: (grantee) => this.#review(grantee as Session),
-    })
-    this.#names = new Names({
-      directory: this.directory,
-      gate: this.gate,
-      counters: this.counters,
-      named: (name) => this.controller.named(name),
-    })
-    this.controller.delegate(counter(this.counters))
-    this.controller.delegate(this.gate)
-    this.#inbox = new Inbox(this.controller, this.wheel, SYSTEM)
-    this.controller.register(this.#inbox)
-    this.dispatcher.subscribe(this.#inbox, inboxPattern(this.#inbox.id))
+    const parts = hubParts(this, options, all, this.log)
+    this.controller = parts.controller
+    this.dispatcher = parts.dispatcher
+    this.gate = parts.gate
+    this.engine = parts.engine
+    this.directory = parts.directory
+    this.sessions = parts.sessions
+    this.counters = parts.counters
+    this.wheel = parts.wheel
+    this.outlet = parts.outlet
+    this.budget = parts.budget
+    this.#inbox = parts.inbox
+    this.#names = parts.names
     this.#trim()
     this.controller.start()
   }
@@ -278,7 +228,7 @@ export class Hub implements UpstreamHost {
   }
 
   resumed(session: Session): void {
-    this.#review(session)
+    this.review(session)
     this.#names.keep(session)
   }
 
@@ -312,8 +262,8 @@ export class Hub implements UpstreamHost {
     this.wheel.close()
   }
 
-  /** Takes from a session what it may not follow any more. */
-  #review(session: Session): void {
+  /** @internal of the gate: takes from a session what it may not follow any more. */
+  review(session: Session): void {
     for (const pattern of [...session.patterns.keys()]) {
       if (this.gate.maySubscribe(session, pattern)) continue
       const detail = `${session.principal.id} may not subscribe ${pattern} any more`

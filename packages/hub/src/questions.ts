@@ -4,7 +4,7 @@
  * Invariant: a question ends once, by its answer, its asker's cancel, or `lost`.
  */
 import type { Message, Meta } from '@sapwood/core'
-import { Code, message as makeMessage, outcome, Update } from '@sapwood/core'
+import { Code, isStream, message as makeMessage, outcome, Update } from '@sapwood/core'
 import { CANCEL, control } from './control.ts'
 
 interface Open {
@@ -92,6 +92,8 @@ export class Questions {
 
   #frame(path: string, message: Message, token: string | undefined): Update {
     const { verb, args, query, deadline } = message.meta
+    // a client speaks JSON frames: bytes and text travel, a stream cannot
+    const body = isStream(message.body) ? '' : message.body
     const meta: Meta = {
       ...(token !== undefined && { reply: token }),
       ...(verb !== undefined && { verb }),
@@ -101,11 +103,6 @@ export class Questions {
         deadline: Math.max(0, Math.round(deadline - this.#deps.now())),
       }),
     }
-    return new Update(
-      path,
-      { body: message.body, type: message.type, meta },
-      0,
-      this.#deps.watermark(),
-    )
+    return new Update(path, { body, type: message.type, meta }, 0, this.#deps.watermark())
   }
 }

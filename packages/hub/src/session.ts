@@ -24,18 +24,26 @@ import {
   Code,
   DISCONNECTED,
   isDirectPath,
-  message as makeMessage,
   NO_ID,
   outcome,
   RECEIPT,
   sizeOf,
-  TEXT_TYPE,
   Timer,
   textOf,
   Update,
 } from '@sapwood/core'
 import { Asks } from './asks.ts'
-import { control, ERROR, GAP, HELLO, PING, RESUMED, restamped } from './control.ts'
+import {
+  connected,
+  control,
+  ERROR,
+  GAP,
+  HELLO,
+  hello,
+  PING,
+  RESUMED,
+  restamped,
+} from './control.ts'
 import { Feed } from './feed.ts'
 import type { Grantee } from './gate.ts'
 import { DEAD, Heartbeat } from './heartbeat.ts'
@@ -63,9 +71,6 @@ export interface AttachOptions {
   /** Who the client is now. */
   readonly principal?: Principal
 }
-
-/** The protocol that `::hello` tells. */
-export const VERSION = 1
 
 export class Session implements CarriedSession, Component, Grantee, Flushable, Timed {
   id: string = NO_ID
@@ -289,25 +294,20 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     const kept = [...unconfirmed, ...this.#feed.resume(after)].filter(isKept)
     kept.push(...(this.#questions?.again() ?? []))
     const at = this.watermark
-    const hello = this.downstream?.greets ? [this.#hello(true)] : []
-    this.#feed.pushFirst([...hello, ...kept.map((update) => restamped(update, at))])
+    const greeting = this.downstream?.greets ? [this.#hello(true)] : []
+    this.#feed.pushFirst([...greeting, ...kept.map((update) => restamped(update, at))])
     this.#host.resumed(this)
   }
 
   #hello(resumed: boolean): Update {
     this.#feed.follower.told()
-    const at = this.watermark
-    const { interval } = this.#host.settings.heartbeat
-    const patterns = JSON.stringify([...this.patterns.keys()])
-    // put together by hand: in a storm of handshakes the general way is what costs
-    const text = `{"id":"${this.id}","resume":"${this.secret}","version":${VERSION},"heartbeat":${interval},"at":"${at}","patterns":${patterns},"resumed":${resumed}}`
-    return new Update(HELLO, makeMessage(text), 0, at)
+    const { id, secret, patterns } = this
+    const { interval: heartbeat } = this.#host.settings.heartbeat
+    return hello({ id, secret, heartbeat, patterns: patterns.keys(), resumed }, this.watermark)
   }
 
   #connected(pattern: string, after: string | undefined): void {
-    const at = this.#feed.follower.connect(pattern, after)
-    const text = `{"pattern":${JSON.stringify(pattern)},"at":"${at}"}`
-    this.#feed.push(new Update(CONNECTED, makeMessage(text), 0, at))
+    this.#feed.push(connected(pattern, this.#feed.follower.connect(pattern, after)))
   }
 
   #disconnected(pattern: string): void {
@@ -330,10 +330,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
       watermark: () => this.watermark,
       now: () => this.#host.wheel.now(),
     })
-    const { body, type } = message
-    // a client speaks JSON frames: bytes and text travel, a stream cannot
-    const sendable = typeof body === 'string' || body instanceof Uint8Array
-    this.#questions.put(path, sendable ? message : makeMessage('', type ?? TEXT_TYPE, message.meta))
+    this.#questions.put(path, message)
   }
 }
 

@@ -10,6 +10,8 @@ import {
   message as makeMessage,
   NO_ID,
   nameFault,
+  nameOf,
+  nounOf,
   outcome,
   SapwoodError,
   SYSTEM,
@@ -98,10 +100,9 @@ class PeerQuestion implements Questioner {
     this.#component = component
     this.#options = options
     this.#message = message
-    const slash = path.indexOf('/')
     const { wait = options.wait } = message.meta
-    const head = headOf(slash < 0 ? '' : path.slice(slash + 1), message, options)
-    const name = path.slice(1, slash < 0 ? undefined : slash)
+    const head = headOf(nounOf(path), message, options)
+    const name = nameOf(path)
     this.#question = new Question(options, this, { name, head, ends: isEmpty(message), wait })
   }
 

@@ -4,7 +4,16 @@
  * Invariant: every call ends, in an answer or in an error, within its wait and its time limit.
  */
 import type { Fault } from '@sapwood/core'
-import { Code, JSON_TYPE, jsonMessage, SapwoodError } from '@sapwood/core'
+import {
+  isDirectPath,
+  isUnanswered,
+  JSON_TYPE,
+  jsonMessage,
+  nameOf,
+  nounOf,
+  SapwoodError,
+  unanswered,
+} from '@sapwood/core'
 import type { FieldList, RequestHead, ResponseHead } from '@sapwood/wire'
 import { isInterim, mediaType, NO_FIELDS, utf8 } from '@sapwood/wire'
 import type { AnswerListener, Asker, Exchange } from '../exchange.ts'
@@ -46,14 +55,6 @@ const LONGEST = 86_400_000
 const MOST_BYTES = 16_777_216
 
 const NOTHING = new Uint8Array(0)
-/** Codes that say that nobody answered. */
-const UNANSWERED: ReadonlySet<number> = new Set([
-  Code.refused,
-  Code.cancelled,
-  Code.absent,
-  Code.timeout,
-  Code.lost,
-])
 
 /**
  * Asks a peer by its path.
@@ -64,22 +65,14 @@ const UNANSWERED: ReadonlySet<number> = new Set([
  */
 export function call(asker: Asker, path: string, options: CallOptions = {}): Promise<CallAnswer> {
   return new Promise((resolve, reject) => {
-    const slash = path.indexOf('/')
-    const name = path.slice(1, slash < 0 ? undefined : slash)
-    if (!path.startsWith('@') || name === '') {
+    const name = nameOf(path)
+    if (!isDirectPath(path) || name === '') {
       const detail = `"${path}" is no path of a peer; write @name/noun`
       throw new SapwoodError('NAME_INVALID', detail)
     }
     const { signal } = options
     if (signal?.aborted) throw signal.reason
-    const one = new Call(
-      asker,
-      name,
-      slash < 0 ? '' : path.slice(slash + 1),
-      options,
-      resolve,
-      reject,
-    )
+    const one = new Call(asker, name, nounOf(path), options, resolve, reject)
     one.begin(options.wait ?? WAIT)
     if (signal !== undefined) one.until(signal)
   })
@@ -168,7 +161,7 @@ class Call implements AnswerListener {
     try {
       const { code, status } = response
       const message = decoded(type, body)
-      if (UNANSWERED.has(code)) return this.#fail(unanswered(code, status, message))
+      if (isUnanswered(code)) return this.#fail(unanswered({ code, status, message }))
       this.#release?.()
       this.#resolve({ code, type, message, status })
     } catch (thrown) {
@@ -232,11 +225,4 @@ function decoded(type: string, body: Uint8Array): unknown {
     const detail = 'the answer is typed JSON and does not parse; mend the handler'
     throw new SapwoodError('BODY_INVALID', detail, { status: 502, cause })
   }
-}
-
-/** The error of an answer that is none, in the peer's words if it has any. */
-function unanswered(code: number, status: number, message: unknown): SapwoodError {
-  const said = (typeof message === 'object' && message !== null ? message : {}) as Partial<Fault>
-  const detail = String(said.detail ?? `nobody answered (code ${code})`)
-  return new SapwoodError(String(said.code ?? 'ANSWER_REFUSED'), detail, { status })
 }

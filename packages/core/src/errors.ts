@@ -22,7 +22,7 @@ export class SapwoodError extends Error implements Fault {
   readonly status: number
 
   constructor(code: string, detail: string, options: { status?: number; cause?: unknown } = {}) {
-    super(detail, options.cause === undefined ? undefined : { cause: options.cause })
+    super(detail, options)
     this.name = 'SapwoodError'
     this.code = code
     this.status = options.status ?? 400

@@ -44,6 +44,6 @@ export interface NoAnswer {
  */
 export function unanswered({ code = 0, status = 502, message }: NoAnswer): SapwoodError {
   const said = Object(message) as { readonly code?: unknown; readonly detail?: unknown }
-  const detail = String(said.detail ?? `nobody answered (code ${code}, status ${status})`)
-  return new SapwoodError(UNANSWERED[code] ?? String(said.code ?? 'ANSWER_MISSING'), detail, { status })
+  const detail = String(said.detail ?? `no answer (code ${code || status})`)
+  return new SapwoodError(UNANSWERED[code] ?? String(said.code ?? 'NO_ANSWER'), detail, { status })
 }

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { Wheel } from '@sapwood/core'
 import { serveHttp } from '@sapwood/http'
 import { hub as makeHub } from '@sapwood/hub'
-import { nodeClock } from '@sapwood/net'
+import { duplexPair, nodeClock } from '@sapwood/net'
 import { handlerAnswerer, hubRoutes } from '@sapwood/pipe'
 import { type Test, test } from 'tap'
 import { ExchangePair } from './exchange-pair.ts'
@@ -85,6 +85,30 @@ test('events stream through it as fast as they are taken, and end with whoever f
   t.notMatch(events.text, 'event: gap')
   events.exchange.cancel({ code: 'CANCELLED', detail: 'enough' })
   await events.until(() => hub.sessions.size === 0 && sockets.size === 0)
+})
+
+test('each peer has views of its own: many of one leave room for another', async (t) => {
+  const hub = makeHub({ rules: RULES, limits: { sessionsPerAddress: 1 } })
+  const server = await serveHttp(hub, { listen: false })
+  t.teardown(async () => {
+    await server.close()
+    await hub.close()
+  })
+  const view = async (id: string): Promise<string | undefined> => {
+    const [near, far] = duplexPair()
+    t.teardown(() => near.destroy())
+    server.accept(far, { id, trusted: true })
+    near.write('GET /events?path=a/** HTTP/1.1\r\nHost: hub\r\n\r\n')
+    let text = ''
+    for await (const chunk of near.iterator({ destroyOnReturn: false })) {
+      text += chunk
+      if (text.includes('data:')) break
+    }
+    return /event: (\w+)/.exec(text)?.[1]
+  }
+  t.equal(await view('cert:alpha'), 'hello')
+  t.equal(await view('cert:beta'), 'hello')
+  t.equal(await view('cert:alpha'), 'bye')
 })
 
 test('a front of a client hands them on as they were written, and waits for the hub as for any peer', async (t) => {

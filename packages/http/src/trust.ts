@@ -105,9 +105,10 @@ export class Trust {
     return undefined
   }
 
-  /** The peer's address for limits and logs, never for trust. */
-  address(request: IncomingMessage, head: RequestHead): string {
-    return this.#proxies.caller(request.socket.remoteAddress ?? '', head['x-forwarded-for'])
+  /** The peer's address for limits and logs, never for trust; of a connection in this process, whom it is vouched for. */
+  address({ socket }: IncomingMessage, head: RequestHead): string {
+    const from = socket.remoteAddress ?? this.#vouched.get(socket)?.id ?? ''
+    return this.#proxies.caller(from, head['x-forwarded-for'])
   }
 
   #refusal(head: RequestHead): Fault | undefined {

@@ -145,12 +145,13 @@ test('a window grows to fit a long line at either end, though no end asks for si
     ['near', 'far'],
     ['far', 'near'],
   ] as const) {
-    const pair = live()
+    const pair = new Pair()
+    // 200 ms there and back at 20 Mbit/s: half a megabyte is under way
+    const pass = line(pair, 100, 2_500)
+    pass(500)
     const receiving = pair[receiver]
     const stream = pair[sender].session.open(GET, false)
     pair[sender].session.send(stream, pattern(30_000_000), true)
-    // 200 ms there and back at 20 Mbit/s: half a megabyte is under way
-    const pass = line(pair, 100, 2_500)
     pass(3_000)
     const before = receiving.body(stream.id).length
     pass(1_000)
@@ -158,6 +159,22 @@ test('a window grows to fit a long line at either end, though no end asks for si
     t.ok(rate > 2_300, `${receiver}: ${rate} of 2,500 bytes a millisecond`)
     t.ok(receiving.session.roundTrip >= 200, `${receiving.session.roundTrip} ms`)
   }
+})
+
+test('a window fits the way, not the jams on it; another way is believed after a minute', async (t) => {
+  const { far, near, now } = live()
+  const { session } = far
+  for (const milliseconds of [40, 4, 300]) session.measured(milliseconds)
+  t.equal(session.roundTrip, 300)
+  t.equal(session.shortestTrip, 4)
+  for (let seconds = 1; seconds <= 60; seconds++) {
+    session.now = now + seconds * 1_000
+    session.measured(300)
+  }
+  t.equal(session.shortestTrip, 300)
+  near.session.measured(1)
+  near.session.dial(now)
+  t.equal(near.session.shortestTrip, 0, 'of another link nothing is known')
 })
 
 test('a thousand stalled readers: memory is flat, small messages and pings pass', async (t) => {

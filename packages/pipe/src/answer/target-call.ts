@@ -19,6 +19,7 @@ import type { Fault, Timed } from '@sapwood/core'
 import { Code, Timer } from '@sapwood/core'
 import type { FieldList } from '@sapwood/wire'
 import type { AnswerExchange, RequestListener } from '../exchange.ts'
+import { gatherWrites } from '../gather-writes.ts'
 import { LENGTH_WRONG, TARGET_LATE, TARGET_LOST, TOO_EARLY, TOO_LATE } from './answer-faults.ts'
 import { sendFault } from './replies.ts'
 import type { RoutedRequest } from './route.ts'
@@ -173,6 +174,7 @@ export class TargetCall implements RequestListener, Timed {
   }
 
   #hand(to: ClientRequest | Duplex, part: Uint8Array): void {
+    gatherWrites(to)
     if (to.write(part)) this.#exchange.took(part.length)
     else this.#owed += part.length
     if (this.#state === 'asking' && this.#connected) this.#wait()

@@ -13,10 +13,10 @@
  * the connection is broken off.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Fault } from '@sapwood/core'
 import { coalesceWrites } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
+import { gatherWrites } from '../gather-writes.ts'
 import { answerFields, trailerPairs } from './answer-fields.ts'
 import type { FrontContext, Gathered, Inquiry } from './front-context.ts'
 import { ANSWER_INVALID } from './front-faults.ts'
@@ -54,7 +54,6 @@ export class AnswerWriter implements Gathered {
   #length: number | undefined = undefined
   /** Written, while the caller's connection had no room. */
   #untaken = 0
-  #corked: Socket | undefined = undefined
 
   constructor(
     front: FrontContext,
@@ -119,12 +118,6 @@ export class AnswerWriter implements Gathered {
 
   /** The end of the turn: what came of the answer is written. */
   flush(): void {
-    if (this.#corked !== undefined) {
-      // the response first, so that what it has gathered finds the socket still corked
-      this.#response.uncork()
-      this.#corked.uncork()
-      this.#corked = undefined
-    }
     if (this.#state === 'gathered') this.#begin()
   }
 
@@ -213,13 +206,7 @@ export class AnswerWriter implements Gathered {
     // what does not fit the length would be read as another answer
     if (this.#length !== undefined && this.#size > this.#length) return void this.#misfit()
     const response = this.#response
-    if (this.#corked === undefined && response.socket !== null) {
-      this.#corked = response.socket
-      this.#corked.cork()
-      // and one chunk of HTTP for what comes in a turn, not one for each record of TLS
-      response.cork()
-      this.#front.gather(this)
-    }
+    gatherWrites(response)
     if (response.write(part) && this.#untaken === 0) return this.#owner.took(part.length)
     if (this.#untaken === 0) this.#owner.stalled(true)
     this.#untaken += part.length

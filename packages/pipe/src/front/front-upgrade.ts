@@ -20,6 +20,7 @@ import { rawProblem } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { isInterim } from '@sapwood/wire'
 import type { Exchange } from '../exchange.ts'
+import { gatherWrites } from '../gather-writes.ts'
 import { answerFields } from './answer-fields.ts'
 import type { FrontContext, Inquiry } from './front-context.ts'
 import { countFault, requestHead } from './front-context.ts'
@@ -113,6 +114,7 @@ export class FrontUpgrade implements Questioner, Timed {
 
   data(part: Uint8Array): void {
     if (this.#state !== 'open' && this.#state !== 'answered') return
+    gatherWrites(this.#socket)
     if (this.#socket.write(part) && this.#untaken === 0) return this.#exchange?.took(part.length)
     if (this.#untaken === 0) this.#front.wheel.set(this.#timer, this.#front.patience)
     this.#untaken += part.length

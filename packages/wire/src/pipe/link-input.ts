@@ -27,7 +27,8 @@ import { readGoaway, readSession } from './session-messages.ts'
 /** What the frames of a link need of their session. */
 export interface LinkOwner {
   readonly now: number
-  roundTrip: number
+  /** It took so many milliseconds to the peer and back. */
+  measured(milliseconds: number): void
   cut(link: PipeLink): void
   close(fault: Fault): void
 }
@@ -99,8 +100,7 @@ export class LinkInput {
     const answer = readSession(payload, true)
     const fault = answer === undefined ? MESSAGE_INVALID : this.#greeting.faultOf(answer)
     if (answer === undefined || fault !== undefined) return fault
-    const owner = this.#owner
-    owner.roundTrip = this.#output.roundTrip(owner.now) ?? owner.roundTrip
+    this.#measured()
     this.meet(answer)
     this.#events.live(answer.resumed)
     return undefined
@@ -130,11 +130,15 @@ export class LinkInput {
   }
 
   #ping({ ends, payload }: PipeFrame): Fault | undefined {
-    const owner = this.#owner
-    if (ends) owner.roundTrip = this.#output.roundTrip(owner.now, payload) ?? owner.roundTrip
+    if (ends) this.#measured(payload)
     else if (this.#isFlood()) return FLOOD
     else this.#output.pong(payload)
     return undefined
+  }
+
+  #measured(pong?: Uint8Array): void {
+    const milliseconds = this.#output.roundTrip(this.#owner.now, pong)
+    if (milliseconds !== undefined) this.#owner.measured(milliseconds)
   }
 
   #isFlood(): boolean {

@@ -20,6 +20,7 @@ import type { LinkState } from './pipe-link.ts'
 import { PipeLink } from './pipe-link.ts'
 import type { PipeStream } from './pipe-stream.ts'
 import type { StreamsHost } from './receive-credit.ts'
+import { RoundTrip } from './round-trip.ts'
 import type { SessionMessage } from './session-messages.ts'
 import type { PipeSessionOptions, SessionParts } from './session-parts.ts'
 import { sessionParts } from './session-parts.ts'
@@ -32,14 +33,13 @@ export class PipeSession implements StreamsHost, LinkOwner {
   readonly id: Uint8Array
   /** For whoever uses it: anything that belongs to the session. */
   data: unknown = undefined
-  /** The last round trip of a ping, or of a greeting; milliseconds. */
-  roundTrip = 0
   /** When the peer was last heard of, and when it is now, as far as the caller has told. */
   heard = 0
   now = 0
   readonly #events: PipeEvents
   readonly #allocate: ((size: number) => Uint8Array) | undefined
   readonly #parts: SessionParts
+  readonly #trips = new RoundTrip()
   #over = false
 
   constructor(options: PipeSessionOptions, events: PipeEvents) {
@@ -53,6 +53,16 @@ export class PipeSession implements StreamsHost, LinkOwner {
   /** The peer's process, once it has greeted; '' before. */
   get peerInstance(): string {
     return this.#parts.greeting.peerInstance
+  }
+
+  /** The last round trip of a ping, or of a greeting; milliseconds. */
+  get roundTrip(): number {
+    return this.#trips.last
+  }
+
+  /** @internal of the streams. */
+  get shortestTrip(): number {
+    return this.#trips.shortest
   }
 
   /** `live` while frames flow, `greeting` until the peer has answered on a new link, `closed` without one or at the end. */
@@ -107,6 +117,7 @@ export class PipeSession implements StreamsHost, LinkOwner {
     const link = new PipeLink(this.#allocate)
     this.now = this.heard = now
     const { greeting, receiver, output } = this.#parts
+    this.#trips.begin()
     output.begin(link, greeting.hello(receiver.begin()), now)
     this.wake()
     return link
@@ -125,6 +136,7 @@ export class PipeSession implements StreamsHost, LinkOwner {
     if (fault !== undefined) return fault
     this.now = this.heard = now
     const resumed = greeting.link > 0
+    this.#trips.begin()
     output.begin(link, greeting.answer(hello, receiver.begin()), now)
     input.meet(hello)
     this.#events.live(resumed)
@@ -272,6 +284,11 @@ export class PipeSession implements StreamsHost, LinkOwner {
   /** @internal of the streams. */
   wake(): void {
     this.#parts.output.wake()
+  }
+
+  /** @internal of the link. */
+  measured(milliseconds: number): void {
+    this.#trips.add(milliseconds, this.now)
   }
 
   /** @internal of the streams. */

@@ -16,7 +16,8 @@ import { ReceiveWindow } from './receive-window.ts'
 export interface StreamsHost {
   /** Milliseconds, as the session was last told. */
   readonly now: number
-  readonly roundTrip: number
+  /** The shortest round trip of late, in milliseconds. */
+  readonly shortestTrip: number
   /** Something was written, or waits. */
   wake(): void
   /** A body is coming in: how long a round trip is now decides how wide its window should be. */
@@ -57,10 +58,10 @@ export class ReceiveCredit {
     if (stream.released || window === undefined || bytes <= 0) return
     const taken = window.taken + Math.min(bytes, stream.untaken)
     this.#count(window.taken, taken)
-    const { now, roundTrip } = this.#host
+    const { now, shortestTrip } = this.#host
     if (!window.take(taken - window.taken) || stream.remote !== Side.body) return
     this.#host.measure()
-    this.#frames.credit(stream.id, window.grant(this.#limits.streamWindowMost, roundTrip, now))
+    this.#frames.credit(stream.id, window.grant(this.#limits.streamWindowMost, shortestTrip, now))
     this.#host.wake()
   }
 
@@ -76,8 +77,8 @@ export class ReceiveCredit {
   #count(from: number, to: number): void {
     const counted = countedOf(from, to)
     if (counted === 0 || !this.#window.take(counted)) return
-    const { now, roundTrip } = this.#host
-    this.#frames.credit(0, this.#window.grant(this.#window.window, roundTrip, now))
+    const { now, shortestTrip } = this.#host
+    this.#frames.credit(0, this.#window.grant(this.#window.window, shortestTrip, now))
     this.#host.wake()
   }
 }

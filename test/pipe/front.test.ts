@@ -1,6 +1,7 @@
 /** Fronts: any HTTP request becomes one of the pipe, and its answer the response (RP-02 to RP-06, RP-08, RP-09). */
 import { createServer, request as httpRequest } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { answerer, PipeGateway } from '@sapwood/pipe'
 import fc from 'fast-check'
 import { test } from 'tap'
@@ -296,6 +297,40 @@ test('a small answer is one write with its length; a long one streams as it come
   exchange.end(['x-sum', '2', 'content-length', '7', 'set-cookie', 'a=b'])
   t.equal((await read(response)).text, 'two')
   t.same(response.rawTrailers, ['x-sum', '2'])
+})
+
+test('what one turn brings of a long answer is one write', async (t) => {
+  const peer = new ScriptedAnswerer((request) => {
+    request.exchange.respond({ status: 200, headers: [], code: 0 }, false)
+  })
+  const stand = await serve(t, peer)
+  const writes: string[] = []
+  const socket = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      writes.push(String(chunk))
+      done()
+    },
+    writev(chunks, done) {
+      writes.push(Buffer.concat(chunks.map(({ chunk }) => chunk)).toString())
+      done()
+    },
+  })
+  t.teardown(() => socket.destroy())
+  // of a socket, Node's server uses what any stream has
+  stand.front.accept(socket as Socket)
+  socket.push('GET /client/alpha/streams HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  const { exchange } = await peer.arrived()
+  await eventually(() => writes.length > 0, 'the head')
+  for (const part of ['one', 'two', 'three']) {
+    exchange.write(Buffer.from(part))
+    stand.pair.carry()
+    // a turn has many ticks, and each record of TLS one of its own
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+  }
+  await eventually(() => writes.length > 1, 'the parts')
+  t.equal(writes.length, 2)
+  t.match(writes[1], /one.*two.*three/s)
 })
 
 test('HEAD, 204 and 304 have no body, and a length only where it may stand', async (t) => {

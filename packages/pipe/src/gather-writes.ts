@@ -1,6 +1,6 @@
 /**
- * What one turn of the event loop writes leaves in one write, and of a body in one chunk of HTTP: TLS brings it in records
- * of 16 KiB, and a write costs more than what it carries.
+ * What one turn of the event loop writes leaves in one write, and from Node 22 on in one chunk of HTTP: TLS brings a body in
+ * records of 16 KiB, and a write costs more than it carries.
  * Invariant: nothing is held across turns.
  */
 import { OutgoingMessage } from 'node:http'

@@ -13,10 +13,10 @@ test('the error of a question without an answer, in whatever words there are', a
   t.match(absent, { code: 'CLIENT_ABSENT', detail: message.detail, status: 404 })
   t.match(unanswered({ code: Code.timeout, message: 'late' }), {
     code: 'ANSWER_TIMEOUT',
-    detail: 'nobody answered (code 253)',
+    detail: 'no answer (code 253)',
     status: 502,
   })
   t.match(unanswered({ message }), { code: 'CLIENT_UNKNOWN' }, 'the gateway itself speaks')
-  t.match(unanswered({ status: 504, message: '<html>' }), { code: 'NO_ANSWER', status: 504 })
+  t.match(unanswered({ status: 504, message: '<html>' }), { code: 'UNANSWERED', status: 504 })
   t.match(unanswered({ code: Code.lost, message: null }), { code: 'CONNECTION_LOST' })
 })

@@ -45,5 +45,5 @@ export interface NoAnswer {
 export function unanswered({ code = 0, status = 502, message }: NoAnswer): SapwoodError {
   const said = Object(message) as { readonly code?: unknown; readonly detail?: unknown }
   const detail = String(said.detail ?? `no answer (code ${code || status})`)
-  return new SapwoodError(UNANSWERED[code] ?? String(said.code ?? 'NO_ANSWER'), detail, { status })
+  return new SapwoodError(UNANSWERED[code] ?? String(said.code ?? 'UNANSWERED'), detail, { status })
 }

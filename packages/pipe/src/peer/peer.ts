@@ -12,6 +12,7 @@ import { SESSION_UNKNOWN } from '@sapwood/wire'
 import type { Answerer, AnswerListener, Exchange } from '../exchange.ts'
 import type { LinkEvents } from '../exchange-session.ts'
 import { ExchangeSession } from '../exchange-session.ts'
+import { loopTurn } from './loop-turn.ts'
 import type { Living } from './peer-life.ts'
 import { PeerLife } from './peer-life.ts'
 import type { LinkHolder } from './peer-link.ts'
@@ -34,9 +35,6 @@ export interface PeerOptions {
   readonly wall: () => number
 }
 
-/** Streams that are open while what is said leaves at once; with more of them one turn's is gathered. */
-const FEW = 8
-
 export class Peer implements LinkHolder, LinkEvents, Living {
   /** The names in its certificate; the first, which it is called by, stays the same. */
   names: readonly string[]
@@ -51,6 +49,10 @@ export class Peer implements LinkHolder, LinkEvents, Living {
   /** Of a listener: the link whose greeting is looked at just now. */
   #arriving: PeerLink | undefined
   #scheduled = false
+  /** Whether what one turn of the event loop says leaves together at its end. */
+  #gathers = false
+  /** The turn in which something left at once. */
+  #turn = -1
   #isAttached = false
   #isDraining = false
   #loss: Fault | undefined
@@ -201,8 +203,7 @@ export class Peer implements LinkHolder, LinkEvents, Living {
   output(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    // one question, or its answer, leaves at once; many of one turn make one write
-    if (this.session.streams > FEW) setImmediate(flush, this)
+    if (this.#gathers) setImmediate(flush, this)
     else process.nextTick(flush, this)
   }
 
@@ -281,7 +282,18 @@ export class Peer implements LinkHolder, LinkEvents, Living {
 
   /** @internal of what `output` has scheduled. */
   flushNow(): void {
+    this.#pace()
     this.#flush()
+  }
+
+  /** One question, or its answer, leaves at once; where a second follows in the same turn, all of a turn make one write. */
+  #pace(): void {
+    if (this.#gathers) this.#gathers = this.session.streams > 1
+    else {
+      const turn = loopTurn()
+      this.#gathers = turn === this.#turn
+      this.#turn = turn
+    }
   }
 
   #take(link: PeerLink): void {

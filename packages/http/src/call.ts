@@ -8,6 +8,7 @@ import type { Hub } from '@sapwood/hub'
 import type { BatchEncoders } from './batch-encoder.ts'
 import type { Bodies } from './body.ts'
 import type { Bridges } from './bridges.ts'
+import type { HttpRequest, HttpResponse } from './http-message.ts'
 import { corsHeaders } from './origins.ts'
 import type { Headers } from './problem.ts'
 import { answerProblem } from './problem.ts'
@@ -28,22 +29,20 @@ export interface HttpContext {
 
 const NO_HEADERS: Headers = []
 
-export class Call {
+export class Call<
+  Request extends HttpRequest = IncomingMessage,
+  Response extends HttpResponse = ServerResponse,
+> {
   readonly context: HttpContext
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: Request
+  readonly response: Response
   readonly head: RequestHead
   /** The raw path, with its leading slash. */
   readonly path: string
   /** The raw query, without the question mark; empty where there is none. */
   readonly query: string
 
-  constructor(
-    context: HttpContext,
-    request: IncomingMessage,
-    response: ServerResponse,
-    head: RequestHead,
-  ) {
+  constructor(context: HttpContext, request: Request, response: Response, head: RequestHead) {
     this.context = context
     this.request = request
     this.response = response

@@ -10,6 +10,7 @@ import { Code } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
 import type { Call, HttpContext } from './call.ts'
 import { forCaller } from './call.ts'
+import type { HttpRequest } from './http-message.ts'
 import { fault } from './problem.ts'
 
 /** What is known of a request that is handed on. */
@@ -35,7 +36,7 @@ export interface PeerGateway {
   take(request: IncomingMessage, response: ServerResponse, handed: HandedRequest): Fault | undefined
   /** The same for a connection that is to speak another protocol. @param first what came behind the head. */
   upgrade(
-    request: IncomingMessage,
+    request: HttpRequest,
     socket: Socket,
     first: Uint8Array,
     handed: HandedRequest,

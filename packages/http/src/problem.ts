@@ -2,8 +2,8 @@
  * Errors as problem documents (RFC 9457): every refusal of this server is one, with the code that never changes.
  * Invariant: no stack, no secret, nothing of the request but what the code is about.
  */
-import type { ServerResponse } from 'node:http'
 import type { Fault } from '@sapwood/core'
+import type { HttpResponse } from './http-message.ts'
 
 /** Headers as Node takes them fastest: name, value, name, value. */
 export type Headers = readonly string[]
@@ -43,7 +43,7 @@ export function problemText(fault: Fault): string {
 }
 
 /** Answers with a problem. Does nothing if the answer has begun. */
-export function answerProblem(response: ServerResponse, fault: Fault, headers: Headers = []): void {
+export function answerProblem(response: HttpResponse, fault: Fault, headers: Headers = []): void {
   if (response.headersSent) {
     response.destroy()
     return

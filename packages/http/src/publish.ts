@@ -12,15 +12,31 @@ import { readBody } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
+import type { HttpRequest, HttpResponse } from './http-message.ts'
 import { fault } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
 import { decodePath } from './target.ts'
 import type { Identifying } from './trust.ts'
+import { WholeRequest } from './whole/whole-request.ts'
+
+const PREFIX = '/update/'
 
 /** Takes a call to `/update/<path>`. */
 export function publish(call: Call): void {
   if (!call.allows('PUT', 'POST')) return
   coalesceWrites(call.request.socket)
+  begin(call)
+}
+
+/** The same for a request that came whole. @returns false if it is none of these. */
+export function publishWhole(call: Call<HttpRequest, HttpResponse>): boolean {
+  if (call.method !== 'POST' && call.method !== 'PUT') return false
+  if (!call.path.startsWith(PREFIX)) return false
+  begin(call)
+  return true
+}
+
+function begin(call: Call<HttpRequest, HttpResponse>): void {
   const publication = new Publication(call)
   call.context.trust.identify(call.request, call.head, undefined, publication)
 }
@@ -28,29 +44,32 @@ export function publish(call: Call): void {
 class Publication implements Component, BodyTaker, Identifying {
   id: string = NO_ID
   principal: Principal = ANYONE
-  readonly #call: Call
+  readonly #call: Call<HttpRequest, HttpResponse>
 
-  constructor(call: Call) {
+  constructor(call: Call<HttpRequest, HttpResponse>) {
     this.#call = call
   }
 
+  /** For `Bodies`, which collects none that came whole. */
   get request(): IncomingMessage {
-    return this.#call.request
+    return this.#call.request as IncomingMessage
   }
 
   get response(): ServerResponse {
-    return this.#call.response
+    return this.#call.response as ServerResponse
   }
 
   identified(problem: Fault | undefined, principal: Principal): void {
     this.principal = principal
-    if (problem === undefined) this.#call.context.bodies.collect(this)
-    else this.refuse(problem)
+    const { request, context } = this.#call
+    if (problem !== undefined) this.refuse(problem)
+    else if (request instanceof WholeRequest) this.take(request.body)
+    else context.bodies.collect(this)
   }
 
   take(body: Buffer | undefined): void {
     const call = this.#call
-    const path = decodePath(call.path.slice(8), call.context.hub.settings.path)
+    const path = decodePath(call.path.slice(PREFIX.length), call.context.hub.settings.path)
     if (typeof path !== 'string') return call.problem(path)
     const meta = metaOf(call.head)
     if ('code' in meta) return call.problem(meta as Fault)

@@ -3,7 +3,7 @@
  * object costs more than routing the request does.
  * Invariant: a header that is not in the table below is never looked at.
  */
-import type { IncomingMessage } from 'node:http'
+import type { HttpRequest } from './http-message.ts'
 
 export class RequestHead {
   host: string | undefined
@@ -62,7 +62,7 @@ const SEEN = new Map<string, Name | 'forwarded' | ''>()
 const SEEN_MOST = 512
 
 /** Reads the head of a request. The first of a repeated header counts. */
-export function readHead(request: IncomingMessage): RequestHead {
+export function readHead(request: Pick<HttpRequest, 'rawHeaders'>): RequestHead {
   const head = new RequestHead()
   const raw = request.rawHeaders
   for (let i = 0; i + 1 < raw.length; i += 2) {

@@ -1,36 +1,27 @@
 /**
- * The hub on a port: node:http parses, routes answer. Limits stand on the server itself, and what
- * never becomes a request (broken heads, TLS on a plain port, heads that take too long) gets a clear answer too.
+ * The life of a hub on a port: opened, handed connections, drained, closed.
+ * Invariant: nothing is left open behind `close`, and the hub lives on.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Principal } from '@sapwood/core'
 import { SapwoodError } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
 import { formatAddress, listenFault } from '@sapwood/net'
-import { streamsTo } from './ask.ts'
-import type { Assets } from './assets.ts'
 import { loadAssets } from './assets.ts'
 import { BatchEncoders } from './batch-encoder.ts'
 import { Bodies } from './body.ts'
 import { Bridges } from './bridges.ts'
 import type { HttpContext } from './call.ts'
-import { Call } from './call.ts'
-import { clientFault } from './client-fault.ts'
 import { handlerComponent, hubHandlers } from './handlers.ts'
+import { HttpPort } from './http-port.ts'
 import { isLoopbackName } from './origins.ts'
-import { fault, rawProblem } from './problem.ts'
 import type { Stage } from './rehearse.ts'
 import { rehearse } from './rehearse.ts'
-import type { RequestHead } from './request-head.ts'
-import { readHead } from './request-head.ts'
-import { route } from './routes.ts'
 import type { HttpOptions } from './settings.ts'
 import { httpSettings } from './settings.ts'
 import { Trust } from './trust.ts'
-import { serveUpgrades } from './upgrade.ts'
 
 export interface HttpServer {
   /** Where it is reached, `http://127.0.0.1:8787`; empty without a port of its own. */
@@ -67,8 +58,8 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
       update: (sender, path, message) => hub.update(sender, path, message),
     }),
   )
-  const server = makeServer(context, assets)
-  const upgraded = serveUpgrades(server, context)
+  const port = new HttpPort(context, assets)
+  const { server } = port
   try {
     if (options.listen ?? true) await listen(server, host, options.port ?? 8787)
     // without this its clock for slow heads would stand still
@@ -97,14 +88,13 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
       context.close()
       server.close(() => resolve())
       for (const session of [...hub.sessions]) session.end({ reason: 'closed', retryAfter: 1000 })
-      server.closeAllConnections()
-      for (const socket of upgraded) socket.destroy()
+      port.closeAll()
       for (const socket of accepted) socket.destroy()
     })
     return closing
   }
   const drainOnce = (): Promise<void> => {
-    draining ??= drain(server, accepted, context, close)
+    draining ??= drain(port, accepted, context, close)
     return draining
   }
   return { url: urlOf(server), accept, close, drain: drainOnce }
@@ -133,70 +123,13 @@ function makeContext(hub: Hub, options: HttpOptions): HttpContext & { close(): v
 /** The same server for a hub of its own. */
 function stageOf(hub: Hub): Stage {
   const context = makeContext(hub, { dev: true })
-  const server = makeServer(context, { page: undefined, sdk: undefined })
-  const upgraded = serveUpgrades(server, context)
+  const port = new HttpPort(context, { page: undefined, sdk: undefined })
   const close = (): void => {
     context.close()
-    server.close()
-    for (const socket of upgraded) socket.destroy()
+    port.server.close()
+    port.closeAll()
   }
-  return { server, close }
-}
-
-function makeServer(context: HttpContext, assets: Assets): Server {
-  const { limits } = context.settings
-  const server = createServer(
-    {
-      headersTimeout: limits.headerTime,
-      requestTimeout: 0,
-      connectionsCheckingInterval: Math.max(50, Math.min(1000, limits.headerTime / 4)),
-      keepAliveTimeout: 65_000,
-      maxHeaderSize: 16 * 1024,
-      // its absence has a problem document of our own
-      requireHostHeader: false,
-    },
-    (request, response) => {
-      const head = readHead(request)
-      if (request.url?.charCodeAt(0) !== SLASH) readAbsolute(request, head)
-      const call = new Call(context, request, response, head)
-      const misdirected = context.trust.hostRefusal(head, request.httpVersionMinor)
-      if (misdirected !== undefined) call.problem(misdirected)
-      else route(call, assets)
-    },
-  )
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    const stream = streamsTo(context, request)
-    // it goes on only when the peer is there: then is the time to send it
-    if (stream === 'peer') return void server.emit('request', request, response)
-    const length = Number(request.headers['content-length'] ?? 0)
-    const isLines = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
-    if (length > limits.body && !isLines && stream === undefined) {
-      const detail = `the body is larger than limits.body (${limits.body} bytes)`
-      response.shouldKeepAlive = false
-      const call = new Call(context, request, response, readHead(request))
-      return call.problem(fault('BODY_TOO_LARGE', detail, 413))
-    }
-    response.writeContinue()
-    server.emit('request', request, response)
-  })
-  server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
-    const problem = clientFault(error)
-    context.hub.counters.fault(problem.code)
-    if (socket.writable && error.code !== 'ECONNRESET') socket.end(rawProblem(problem))
-    else socket.destroy()
-  })
-  return server
-}
-
-const SLASH = 47
-
-/** A target with scheme and name, as proxies send it, says the name instead of the `Host` header. */
-function readAbsolute(request: IncomingMessage, head: RequestHead): void {
-  const match = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? '')
-  if (match === null) return
-  head.host = match[1]
-  const rest = match[2] as string
-  request.url = rest.startsWith('/') ? rest : `/${rest}`
+  return { server: port.server, close }
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {
@@ -212,18 +145,19 @@ async function listen(server: Server, host: string, port: number): Promise<void>
  * Until the last request is answered the port stays open: it says that it is not ready, and sends away who comes.
  */
 async function drain(
-  server: Server,
+  port: HttpPort,
   accepted: ReadonlySet<Duplex>,
   { hub, settings }: HttpContext,
   close: () => Promise<void>,
 ): Promise<void> {
+  const { server } = port
   hub.drain()
   // a connection that has not said a word, as browsers hold in reserve, is no request
   server.headersTimeout = Math.min(server.headersTimeout, HEAD_WHILE_DRAINING)
   const end = hub.wheel.now() + settings.drain.limit
   await new Promise<void>((resolve) => {
     const look = (): void => {
-      server.closeIdleConnections()
+      port.closeIdle()
       server.getConnections((_error, count) => {
         const left = end - hub.wheel.now()
         if (count + accepted.size === 0 || left <= 0) resolve()

@@ -3,7 +3,6 @@
  * Invariant: that trust is never lent to a page that the operator has not listed, to something that was
  * forwarded, or to a request that was sent to another name (DNS rebinding).
  */
-import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
@@ -11,6 +10,7 @@ import { certificatePrincipal, keyChecker, Portal } from '@sapwood/auth'
 import type { Fault, Principal } from '@sapwood/core'
 import { ANYONE } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
+import type { HttpRequest } from './http-message.ts'
 import { hostName, isLoopbackAddress, isLoopbackName, Origins } from './origins.ts'
 import { FOREIGN_ORIGIN, pageFault } from './page-fault.ts'
 import { fault } from './problem.ts'
@@ -61,7 +61,7 @@ export class Trust {
 
   /** Says who sent a request, in the same call unless a checker takes its time. */
   identify(
-    request: IncomingMessage,
+    request: Pick<HttpRequest, 'socket'>,
     head: RequestHead,
     token: string | undefined,
     asker: Identifying,
@@ -106,7 +106,7 @@ export class Trust {
   }
 
   /** The peer's address for limits and logs, never for trust; of a connection in this process, whom it is vouched for. */
-  address({ socket }: IncomingMessage, head: RequestHead): string {
+  address({ socket }: Pick<HttpRequest, 'socket'>, head: RequestHead): string {
     const from = socket.remoteAddress ?? this.#vouched.get(socket)?.id ?? ''
     return this.#proxies.caller(from, head['x-forwarded-for'])
   }

@@ -10,7 +10,6 @@
  * `/client/<name>/…` is handed to the peer of that name, whatever the protocol.
  */
 import { createHash } from 'node:crypto'
-import type { IncomingMessage, Server } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Fault, Principal } from '@sapwood/core'
@@ -27,6 +26,7 @@ import {
 } from '@sapwood/wire'
 import type { BridgeRefusal } from './bridges.ts'
 import type { HttpContext } from './call.ts'
+import type { HttpRequest } from './http-message.ts'
 import type { PeerGateway } from './peers.ts'
 import { askRefusal, codeHeader } from './peers.ts'
 import { fault, rawProblem } from './problem.ts'
@@ -63,33 +63,38 @@ interface Reader {
 const LINK: unique symbol = Symbol('link')
 type Linked = Duplex & { [LINK]?: Reader }
 
-/** Sockets that left HTTP behind. Node forgets them; whoever closes must not. */
-export type Upgraded = Set<Duplex>
-
 /** A request that wants to become a WebSocket. */
 interface Upgrade {
   readonly context: HttpContext
-  readonly open: Upgraded
-  readonly request: IncomingMessage
+  readonly open: Set<Duplex>
+  readonly request: HttpRequest
   readonly head: RequestHead
   readonly path: string
   readonly socket: Linked
   /** What came behind the head. */
-  readonly first: Buffer
+  readonly first: Uint8Array
 }
 
-/** Lets `server` take WebSockets at `/ws`, and at `/tcp/…`. Returns the sockets that are open. */
-export function serveUpgrades(server: Server, context: HttpContext): Upgraded {
-  const open: Upgraded = new Set()
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
+/** Takes the requests that want to upgrade. */
+export class Upgrades {
+  readonly #context: HttpContext
+  /** Sockets that left HTTP behind. Node forgets them; whoever closes must not. */
+  readonly open: Set<Duplex> = new Set()
+
+  constructor(context: HttpContext) {
+    this.#context = context
+  }
+
+  /** Nobody else may be reading `socket`. @param first what came behind the head. */
+  take(request: HttpRequest, socket: Duplex, first: Uint8Array): void {
+    const context = this.#context
+    const { open } = this
     socket.on('error', onError)
     const head = readHead(request)
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
     const { peers } = context.options
-    if (peers !== undefined && path.startsWith(CLIENT)) {
-      const upgrade: Upgrade = { context, open, request, head, path, socket, first }
-      return askPeer(upgrade, peers)
-    }
+    const upgrade: Upgrade = { context, open, request, head, path, socket, first }
+    if (peers !== undefined && path.startsWith(CLIENT)) return askPeer(upgrade, peers)
     if (path !== SESSION && !context.bridges.serves(path)) {
       return refuse(context, socket, fault('NOT_FOUND', 'WebSockets are served at /ws', 404))
     }
@@ -98,15 +103,18 @@ export function serveUpgrades(server: Server, context: HttpContext): Upgraded {
     if (refused !== undefined) return refuse(context, socket, refused)
     const parameters = readQuery(query, ['token'])
     if (isFault(parameters)) return refuse(context, socket, parameters)
-    const upgrade: Upgrade = { context, open, request, head, path, socket, first }
     trust.identify(request, head, parameters.get('token') ?? undefined, {
       identified(problem, principal) {
         if (problem !== undefined) refuse(context, socket, problem)
         else shake(upgrade, principal)
       },
     })
-  })
-  return open
+  }
+
+  /** Ends all that is open. */
+  close(): void {
+    for (const socket of this.open) socket.destroy()
+  }
 }
 
 /** Hands a connection that is to speak another protocol to the peer that it asks. */

@@ -5,12 +5,13 @@
  */
 import { OutgoingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { HttpResponse } from '@sapwood/http'
 
 const GATHERING: unique symbol = Symbol('gathering')
-type Gathering = (OutgoingMessage | Duplex) & { [GATHERING]?: boolean }
+type Gathering = (HttpResponse | OutgoingMessage | Duplex) & { [GATHERING]?: boolean }
 
 /** Holds back what is written to `to` from now on, until this turn ends. To be called before each write. */
-export function gatherWrites(to: OutgoingMessage | Duplex): void {
+export function gatherWrites(to: HttpResponse | OutgoingMessage | Duplex): void {
   const gathering: Gathering = to
   if (gathering[GATHERING]) return
   gathering[GATHERING] = true

@@ -107,3 +107,5 @@ export type {
   WebSocketHandshake,
 } from './web-socket-handshake.ts'
 export { acceptAnswer, WEB_SOCKET_GUID, webSocketHandshake } from './web-socket-handshake.ts'
+export type { WholeHead } from './whole-request.ts'
+export { WHOLE_BODY_LIMIT, WHOLE_HEAD_LIMIT, WholeRequestReader } from './whole-request.ts'

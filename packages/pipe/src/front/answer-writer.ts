@@ -12,8 +12,8 @@
  * Invariant: a byte is told as taken once the caller's connection has room again; the body has the length that was said, or
  * the connection is broken off.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fault } from '@sapwood/core'
+import type { HttpRequest, HttpResponse } from '@sapwood/http'
 import { coalesceWrites } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { gatherWrites } from '../gather-writes.ts'
@@ -37,11 +37,11 @@ const GATHERED = 65_536
 const JOINED = 4_096
 
 const WRITER: unique symbol = Symbol('writer')
-type Response = ServerResponse & { [WRITER]?: AnswerWriter }
+type Response = HttpResponse & { [WRITER]?: AnswerWriter }
 
 export class AnswerWriter implements Gathered {
   readonly #front: FrontContext
-  readonly #request: IncomingMessage
+  readonly #request: HttpRequest
   readonly #response: Response
   readonly #inquiry: Inquiry
   readonly #owner: AnswerOwner
@@ -57,8 +57,8 @@ export class AnswerWriter implements Gathered {
 
   constructor(
     front: FrontContext,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: HttpRequest,
+    response: HttpResponse,
     inquiry: Inquiry,
     owner: AnswerOwner,
   ) {

@@ -9,10 +9,11 @@
  * Invariant: the caller is read only while the peer takes; the peer hears of a caller that leaves at once; behind an early
  * answer the rest of the request is dropped, for a while, so that the answer is not lost in a reset.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Fault, Timed } from '@sapwood/core'
 import { Timer } from '@sapwood/core'
-import { answerProblem } from '@sapwood/http'
+import type { HttpResponse } from '@sapwood/http'
+import { answerProblem, WholeRequest } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { isInterim } from '@sapwood/wire'
 import type { Exchange } from '../exchange.ts'
@@ -45,8 +46,8 @@ type Request = IncomingMessage & { [CALL]?: FrontCall }
 
 export class FrontCall implements Questioner, AnswerOwner, OpenCall, Timed {
   readonly #front: FrontContext
-  readonly #request: Request
-  readonly #response: ServerResponse
+  readonly #request: Request | WholeRequest
+  readonly #response: HttpResponse
   readonly #inquiry: Inquiry
   readonly #question: Question
   readonly #writer: AnswerWriter
@@ -68,8 +69,8 @@ export class FrontCall implements Questioner, AnswerOwner, OpenCall, Timed {
 
   constructor(
     front: FrontContext,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: IncomingMessage | WholeRequest,
+    response: HttpResponse,
     inquiry: Inquiry,
   ) {
     this.#front = front
@@ -217,6 +218,7 @@ export class FrontCall implements Questioner, AnswerOwner, OpenCall, Timed {
     const request = this.#request
     this.#body = 'coming'
     this.#kept = []
+    if (request instanceof WholeRequest) return this.take(request.body as Buffer)
     request[CALL] = this
     request.on('data', onData)
     request.on('end', onEnd)

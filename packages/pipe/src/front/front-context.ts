@@ -1,8 +1,7 @@
 /** What the requests of one front share. */
-import type { IncomingMessage } from 'node:http'
 import type { Fault, Wheel } from '@sapwood/core'
 import { countFault as countCode } from '@sapwood/core'
-import type { Headers } from '@sapwood/http'
+import type { Headers, HttpRequest } from '@sapwood/http'
 import type { RequestHead } from '@sapwood/wire'
 import type { Asker } from '../exchange.ts'
 import type { FrontCounters } from './front-options.ts'
@@ -78,7 +77,7 @@ const SOON = 65_536
 
 /** The head that the peer gets. The deadline travels unless a long body may put it off again and again. */
 export function requestHead(
-  request: IncomingMessage,
+  request: HttpRequest,
   { target, fields }: Inquiry,
   timeout: number,
 ): RequestHead {

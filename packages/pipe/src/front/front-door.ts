@@ -8,6 +8,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Fault } from '@sapwood/core'
 import { Code } from '@sapwood/core'
+import type { HttpRequest, WholeRequest, WholeResponse } from '@sapwood/http'
 import { answerProblem, fault, rawProblem } from '@sapwood/http'
 import { isFault } from '@sapwood/wire'
 import { FrontCall } from './front-call.ts'
@@ -67,7 +68,18 @@ export class FrontDoor {
     else new FrontCall(this.#context, request, response, found).start()
   }
 
-  upgrade(request: IncomingMessage, socket: Socket, first: Buffer): void {
+  /** The same for a request that came whole. @returns false if it is not one that goes to a peer as it is. */
+  takeWhole(request: WholeRequest, response: WholeResponse): boolean {
+    // of several at once Node asks all before the first is answered
+    if (request.isFollowed) return false
+    const found = this.#inquire(request, readFields(request.rawHeaders))
+    if (found === undefined || isFault(found)) return false
+    this.#context.counters.requests++
+    new FrontCall(this.#context, request, response, found).start()
+    return true
+  }
+
+  upgrade(request: HttpRequest, socket: Socket, first: Uint8Array): void {
     socket.on('error', () => socket.destroy())
     this.upgraded.add(socket)
     socket.on('close', () => this.upgraded.delete(socket))
@@ -96,7 +108,7 @@ export class FrontDoor {
   }
 
   /** Who is asked what, or why nobody is; undefined if it is for no peer. */
-  #inquire(request: IncomingMessage, fields: RequestFields): Inquiry | Fault | undefined {
+  #inquire(request: HttpRequest, fields: RequestFields): Inquiry | Fault | undefined {
     const url = request.url ?? ''
     const isProxied = isProxyForm(url)
     if (isAmbiguous(fields)) return AMBIGUOUS

@@ -5,12 +5,11 @@
  * Invariant: that trust is never lent to a page of a foreign origin, nor to a request that was sent to another name (DNS
  * rebinding); what a caller says about others is passed on only from a key holder, a Unix socket or a listed proxy.
  */
-import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { Checker } from '@sapwood/auth'
 import { CREDENTIAL_INVALID, keyChecker } from '@sapwood/auth'
 import type { Fault } from '@sapwood/core'
-import type { Headers } from '@sapwood/http'
+import type { Headers, HttpRequest } from '@sapwood/http'
 import { fault, hostName, isLoopbackName, Origins, Proxies, pageFault } from '@sapwood/http'
 import type { FrontOptions } from './front-options.ts'
 import type { RequestFields } from './request-fields.ts'
@@ -54,7 +53,7 @@ export class FrontTrust {
    * Why a request is not answered; undefined if it is. Then what is told of its caller stands in `head.fields`.
    * @param isProxied it came in proxy form: its host is a peer's name.
    */
-  refusal(request: IncomingMessage, head: RequestFields, isProxied: boolean): Fault | undefined {
+  refusal(request: HttpRequest, head: RequestFields, isProxied: boolean): Fault | undefined {
     const wrong = this.#hostFault(request, head, isProxied)
     if (wrong !== undefined) return wrong
     const held = this.#keys === undefined ? undefined : this.#holds(head, isProxied)
@@ -87,7 +86,7 @@ export class FrontTrust {
    * Adds to `head.fields` what a peer is told of the caller.
    * @param isBelieved whether what the caller says of others is passed on.
    */
-  tell(request: IncomingMessage, head: RequestFields, isBelieved: boolean): void {
+  tell(request: HttpRequest, head: RequestFields, isBelieved: boolean): void {
     const { fields, proxied } = head
     const peer = request.socket.remoteAddress ?? ''
     const isListed = !isBelieved && this.#proxies.includes(peer)
@@ -112,7 +111,7 @@ export class FrontTrust {
     if (!isSchemeTold) fields.push('x-forwarded-proto', scheme)
   }
 
-  #hostFault(request: IncomingMessage, head: RequestFields, isProxied: boolean): Fault | undefined {
+  #hostFault(request: HttpRequest, head: RequestFields, isProxied: boolean): Fault | undefined {
     const { host } = head
     if (head.isHostRepeated) return HOST_MISSING
     if (host === undefined) {

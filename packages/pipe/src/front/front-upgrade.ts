@@ -11,11 +11,11 @@
  * Invariant: nothing that the caller sends reaches the peer before a 101: what refuses to upgrade would read it as another
  * request.
  */
-import type { IncomingMessage } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Fault, Timed } from '@sapwood/core'
 import { Timer } from '@sapwood/core'
+import type { HttpRequest } from '@sapwood/http'
 import { rawProblem } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { isInterim } from '@sapwood/wire'
@@ -54,7 +54,7 @@ export class FrontUpgrade implements Questioner, Timed {
   /** @param first what came behind the head. */
   constructor(
     front: FrontContext,
-    request: IncomingMessage,
+    request: HttpRequest,
     socket: Socket,
     first: Uint8Array,
     inquiry: Inquiry,

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Fault } from '@sapwood/core'
-import type { HandedRequest, Headers } from '@sapwood/http'
+import type { HandedRequest, Headers, HttpRequest } from '@sapwood/http'
 import { FrontCall } from './front-call.ts'
 import type { Inquiry } from './front-context.ts'
 import { FrontContext } from './front-context.ts'
@@ -65,7 +65,7 @@ export class PipeGateway {
 
   /** The same for a connection that is to speak another protocol. @param first what came behind the head. */
   upgrade(
-    request: IncomingMessage,
+    request: HttpRequest,
     socket: Socket,
     first: Uint8Array,
     handed: HandedRequest,
@@ -77,7 +77,7 @@ export class PipeGateway {
     return undefined
   }
 
-  #inquire(request: IncomingMessage, { target, isCredential }: HandedRequest): Inquiry | Fault {
+  #inquire(request: HttpRequest, { target, isCredential }: HandedRequest): Inquiry | Fault {
     const fields = readFields(request.rawHeaders)
     if (isAmbiguous(fields)) return AMBIGUOUS
     const looped = hopsFault(fields)

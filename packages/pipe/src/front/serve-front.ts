@@ -6,7 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { SapwoodError, Wheel } from '@sapwood/core'
-import { clientFault, isLoopbackName } from '@sapwood/http'
+import { clientFault, HEAD_LATE, isLoopbackName, WholeRequests } from '@sapwood/http'
 import type { Address } from '@sapwood/net'
 import {
   formatAddress,
@@ -50,6 +50,12 @@ export async function serveFront(options: FrontOptions): Promise<Front> {
   const door = new FrontDoor(options, context, trust)
   const limits = { ...FRONT_DEFAULTS.limits, ...options.limits }
   const server = makeServer(door, limits.headerTime)
+  const whole = new WholeRequests(server, {
+    wheel: context.wheel,
+    take: (request, response) => door.takeWhole(request, response),
+    upgrade: (request, socket, first) => door.upgrade(request, socket, first),
+    late: (socket) => door.end(socket, HEAD_LATE),
+  })
   const found = place === undefined ? undefined : await listen(server, place)
   // without this its clock for slow heads would stand still
   if (place === undefined) server.emit('listening')
@@ -59,6 +65,7 @@ export async function serveFront(options: FrontOptions): Promise<Front> {
     closing ??= new Promise((resolve) => {
       server.close(() => resolve())
       server.closeAllConnections()
+      whole.close()
       for (const socket of [...door.upgraded, ...accepted]) socket.destroy()
       if (options.wheel === undefined) context.wheel.close()
     })
@@ -74,7 +81,7 @@ export async function serveFront(options: FrontOptions): Promise<Front> {
       server.emit('connection', socket)
     },
     async drain() {
-      await drained(server, context, limits.drain)
+      await drained(server, whole, context, limits.drain)
       await close()
     },
     close,
@@ -135,12 +142,18 @@ async function listen(server: Server, place: Address): Promise<Address> {
   return { host: address, port }
 }
 
-async function drained(server: Server, context: FrontContext, limit: number): Promise<void> {
+async function drained(
+  server: Server,
+  whole: WholeRequests,
+  context: FrontContext,
+  limit: number,
+): Promise<void> {
   context.isDraining = true
   server.close()
   const { wheel, counters } = context
   await untilIdle(wheel, limit, () => {
     server.closeIdleConnections()
+    whole.closeIdle()
     return counters.open === 0
   })
 }

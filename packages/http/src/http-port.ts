@@ -1,0 +1,142 @@
+/**
+ * What answers the connections of a hub: node:http parses, routes answer, and in front of them stands what takes the requests
+ * that came whole. Limits stand on the server itself, and what never becomes a request (broken heads, TLS on a plain port,
+ * heads that take too long) gets a clear answer too.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Fault } from '@sapwood/core'
+import { streamsTo } from './ask.ts'
+import type { Assets } from './assets.ts'
+import type { HttpContext } from './call.ts'
+import { Call } from './call.ts'
+import { clientFault, HEAD_LATE } from './client-fault.ts'
+import { fault, rawProblem } from './problem.ts'
+import { publishWhole } from './publish.ts'
+import type { RequestHead } from './request-head.ts'
+import { readHead } from './request-head.ts'
+import { route } from './routes.ts'
+import { Upgrades } from './upgrade.ts'
+import type { WholeRequest } from './whole/whole-request.ts'
+import { WholeRequests } from './whole/whole-requests.ts'
+import type { WholeResponse } from './whole/whole-response.ts'
+
+export class HttpPort {
+  readonly server: Server
+  readonly #context: HttpContext
+  readonly #assets: Assets
+  readonly #upgrades: Upgrades
+  readonly #whole: WholeRequests
+
+  constructor(context: HttpContext, assets: Assets) {
+    this.#context = context
+    this.#assets = assets
+    this.server = this.#makeServer()
+    this.#upgrades = new Upgrades(context)
+    this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) =>
+      this.#upgrades.take(request, socket, first),
+    )
+    this.#whole = new WholeRequests(this.server, {
+      wheel: context.hub.wheel,
+      take: (request, response) => this.#takeWhole(request, response),
+      upgrade: (request, socket, first) => this.#upgrades.take(request, socket, first),
+      late: (socket) => this.#end(socket, HEAD_LATE),
+    })
+  }
+
+  /** Ends the connections that wait for a request. */
+  closeIdle(): void {
+    this.server.closeIdleConnections()
+    this.#whole.closeIdle()
+  }
+
+  /** Ends all connections. */
+  closeAll(): void {
+    this.server.closeAllConnections()
+    this.#whole.close()
+    this.#upgrades.close()
+  }
+
+  #makeServer(): Server {
+    const { limits } = this.#context.settings
+    const server = createServer({
+      headersTimeout: limits.headerTime,
+      requestTimeout: 0,
+      connectionsCheckingInterval: Math.max(50, Math.min(1000, limits.headerTime / 4)),
+      keepAliveTimeout: 65_000,
+      maxHeaderSize: 16 * 1024,
+      // its absence has a problem document of our own
+      requireHostHeader: false,
+    })
+    const take = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#take(request, response)
+    server.on('request', take)
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      if (this.#mayContinue(request, response)) take(request, response)
+    })
+    server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
+      const problem = clientFault(error)
+      if (socket.writable && error.code !== 'ECONNRESET') this.#end(socket, problem)
+      else {
+        this.#context.hub.counters.fault(problem.code)
+        socket.destroy()
+      }
+    })
+    return server
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const head = readHead(request)
+    if (request.url?.charCodeAt(0) !== SLASH) readAbsolute(request, head)
+    const call = new Call(this.#context, request, response, head)
+    const misdirected = this.#context.trust.hostRefusal(head, request.httpVersionMinor)
+    if (misdirected !== undefined) call.problem(misdirected)
+    else route(call, this.#assets)
+  }
+
+  /** Publishing is what comes ten thousand times a second; the server answers the rest, and what is refused. */
+  #takeWhole(request: WholeRequest, response: WholeResponse): boolean {
+    const { trust, settings } = this.#context
+    const head = readHead(request)
+    if (trust.hostRefusal(head) !== undefined) return false
+    if ((request.body?.length ?? 0) > settings.limits.body) return false
+    return publishWhole(new Call(this.#context, request, response, head))
+  }
+
+  /** Says that the body may come, unless it is refused or waits for a peer. @returns false if it is answered. */
+  #mayContinue(request: IncomingMessage, response: ServerResponse): boolean {
+    const { limits } = this.#context.settings
+    const stream = streamsTo(this.#context, request)
+    // it goes on only when the peer is there: then is the time to send it
+    if (stream === 'peer') return true
+    const length = Number(request.headers['content-length'] ?? 0)
+    const isLines = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
+    if (length > limits.body && !isLines && stream === undefined) {
+      const detail = `the body is larger than limits.body (${limits.body} bytes)`
+      response.shouldKeepAlive = false
+      const call = new Call(this.#context, request, response, readHead(request))
+      call.problem(fault('BODY_TOO_LARGE', detail, 413))
+      return false
+    }
+    response.writeContinue()
+    return true
+  }
+
+  /** Ends a connection that has no response object with a problem. */
+  #end(socket: Duplex, problem: Fault): void {
+    this.#context.hub.counters.fault(problem.code)
+    socket.end(rawProblem(problem))
+  }
+}
+
+const SLASH = 47
+
+/** A target with scheme and name, as proxies send it, says the name instead of the `Host` header. */
+function readAbsolute(request: IncomingMessage, head: RequestHead): void {
+  const match = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? '')
+  if (match === null) return
+  head.host = match[1]
+  const rest = match[2] as string
+  request.url = rest.startsWith('/') ? rest : `/${rest}`
+}

@@ -1,0 +1,218 @@
+/**
+ * A connection as long as its requests come whole and are of the plain kind: most that back ends and machines send are, and
+ * answering them so costs half of what a complete HTTP server takes. The first other one leaves it, with all that follows, to
+ * that server.
+ *
+ *     state    whole request       wants to upgrade    anything else   answered          nothing for long
+ *     idle     busy, or left       another protocol's  left            -                 closed; told why if it never spoke
+ *     busy     kept, not read on   kept                kept            idle, or closed   -
+ *
+ * Invariant: one request at a time is with its taker; answers leave in the order of their requests; those that one read
+ * brings about leave in one write.
+ */
+import type { Socket } from 'node:net'
+import { WHOLE_HEAD_LIMIT, WholeRequestReader } from '@sapwood/wire'
+import { WholeRequest } from './whole-request.ts'
+import type { ResponseOwner } from './whole-response.ts'
+import { WholeResponse } from './whole-response.ts'
+
+/** Where connections come from, and go. */
+export interface ConnectionOwner {
+  /** Milliseconds that a connection stays open without a request. */
+  readonly keepAlive: number
+  /** @returns false if somebody else shall answer. Then nothing was done. */
+  take(request: WholeRequest, response: WholeResponse): boolean
+  /** The connection is to speak another protocol, and nobody reads it now. @param first what came behind the head. */
+  upgrade(connection: WholeConnection, request: WholeRequest, first: Buffer): void
+  /** Takes the connection from now on; what was read and not used has been put back. */
+  leave(connection: WholeConnection): void
+  gone(connection: WholeConnection): void
+}
+
+const EMPTY_LINE = Buffer.from('\r\n\r\n')
+const CONNECTION: unique symbol = Symbol('connection')
+type Connected = Socket & { [CONNECTION]?: WholeConnection | undefined }
+
+export class WholeConnection implements ResponseOwner {
+  readonly socket: Socket
+  /** For how many milliseconds it has said nothing, as far as was looked. */
+  silence = 0
+  /** Has it ever sent something? */
+  hasSpoken = false
+  readonly #owner: ConnectionOwner
+  readonly #reader = new WholeRequestReader()
+  #response: WholeResponse | undefined = undefined
+  /** What came behind a request that is not answered yet. */
+  #rest: Buffer | undefined = undefined
+  #isReading = false
+  /** It is somebody else's. */
+  #isLeft = false
+  /** What is to be written when this read has been worked through. */
+  #waiting = ''
+
+  constructor(owner: ConnectionOwner, socket: Connected) {
+    this.#owner = owner
+    this.socket = socket
+    socket[CONNECTION] = this
+    socket.on('data', onData)
+    socket.on('drain', onDrain)
+    socket.on('end', onEnd)
+    socket.on('error', onError)
+    socket.on('close', onClose)
+  }
+
+  get keepAlive(): number {
+    return this.#owner.keepAlive
+  }
+
+  get isIdle(): boolean {
+    return this.#response === undefined && this.#rest === undefined
+  }
+
+  send(text: string): void {
+    if (this.#isReading) this.#waiting += text
+    else if (this.socket.writable) this.socket.write(text, 'latin1')
+  }
+
+  write(data: Uint8Array): boolean {
+    this.#flush()
+    return !this.socket.writable || this.socket.write(data)
+  }
+
+  answered(response: WholeResponse): void {
+    this.#response = undefined
+    if (!response.shouldKeepAlive) {
+      this.#flush()
+      this.#rest = undefined
+      this.socket.end()
+    } else if (this.#rest !== undefined) process.nextTick(readOn, this)
+  }
+
+  /** @internal of the listener: bytes came. */
+  read(chunk: Buffer): void {
+    this.silence = 0
+    this.hasSpoken = true
+    if (this.isIdle) return this.#work(chunk)
+    this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk])
+    this.socket.pause()
+  }
+
+  /** @internal: the request before is answered. */
+  readOn(): void {
+    const rest = this.#rest
+    if (rest === undefined || this.#response !== undefined) return
+    this.#rest = undefined
+    this.socket.resume()
+    this.#work(rest)
+  }
+
+  /** @internal of the listener. */
+  drained(): void {
+    this.#response?.drained()
+  }
+
+  /** @internal of the listener. */
+  closed(): void {
+    this.#rest = undefined
+    this.#owner.gone(this)
+  }
+
+  #work(chunk: Buffer): void {
+    this.#isReading = true
+    let at = 0
+    let used = 1
+    while (used > 0 && at < chunk.length && this.isIdle && this.socket.writable) {
+      used = this.#take(chunk, at)
+      at += used
+    }
+    this.#isReading = false
+    this.#flush()
+    if (this.#isLeft) return
+    if (used === 0) this.#leave(chunk.subarray(at))
+    else if (at < chunk.length && this.socket.writable) {
+      this.#rest = chunk.subarray(at)
+      this.socket.pause()
+    }
+  }
+
+  /** @returns how many bytes the request has that begins there; 0 if it is none for this. */
+  #take(chunk: Buffer, at: number): number {
+    const found = chunk.indexOf(EMPTY_LINE, at)
+    const end = found + EMPTY_LINE.length
+    if (found < 0 || end - at > WHOLE_HEAD_LIMIT) return 0
+    const head = this.#reader.read(chunk.toString('latin1', at, end))
+    if (head === undefined || end + head.length > chunk.length) return 0
+    const body = head.length === 0 ? undefined : chunk.subarray(end, end + head.length)
+    const isFollowed = end + head.length < chunk.length
+    const request = new WholeRequest(this.socket, head, body, isFollowed)
+    if (head.upgrade !== undefined) return this.#upgrade(request, chunk, end, at)
+    const response = new WholeResponse(this, head.method === 'HEAD')
+    this.#response = response
+    if (this.#owner.take(request, response)) return end + head.length - at
+    this.#response = undefined
+    return 0
+  }
+
+  #flush(): void {
+    const text = this.#waiting
+    if (text === '') return
+    this.#waiting = ''
+    if (this.socket.writable) this.socket.write(text, 'latin1')
+  }
+
+  #upgrade(request: WholeRequest, chunk: Buffer, end: number, at: number): number {
+    this.#flush()
+    this.#letGo()
+    // until somebody reads it again, what comes waits in it; as node:http does it
+    const { socket } = this
+    ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
+    this.#owner.upgrade(this, request, chunk.subarray(end))
+    return chunk.length - at
+  }
+
+  /** Lets go of the connection as if nobody had read it. */
+  #leave(unused: Buffer): void {
+    const { socket } = this
+    this.#letGo()
+    socket.pause()
+    socket.unshift(unused)
+    this.#owner.leave(this)
+    socket.resume()
+  }
+
+  #letGo(): void {
+    const socket: Connected = this.socket
+    this.#isLeft = true
+    socket[CONNECTION] = undefined
+    socket.off('data', onData)
+    socket.off('drain', onDrain)
+    socket.off('end', onEnd)
+    socket.off('error', onError)
+    socket.off('close', onClose)
+  }
+}
+
+function onData(this: Connected, chunk: Buffer): void {
+  this[CONNECTION]?.read(chunk)
+}
+
+function onDrain(this: Connected): void {
+  this[CONNECTION]?.drained()
+}
+
+/** As with node:http: who sends nothing more is answered nothing more. */
+function onEnd(this: Connected): void {
+  this.end()
+}
+
+function onError(this: Connected): void {
+  this.destroy()
+}
+
+function onClose(this: Connected): void {
+  this[CONNECTION]?.closed()
+}
+
+function readOn(connection: WholeConnection): void {
+  connection.readOn()
+}

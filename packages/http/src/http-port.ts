@@ -12,6 +12,7 @@ import type { Assets } from './assets.ts'
 import type { HttpContext } from './call.ts'
 import { Call } from './call.ts'
 import { clientFault, HEAD_LATE } from './client-fault.ts'
+import { endSocket } from './end-socket.ts'
 import { fault, rawProblem } from './problem.ts'
 import { publishWhole } from './publish.ts'
 import type { RequestHead } from './request-head.ts'
@@ -34,9 +35,10 @@ export class HttpPort {
     this.#assets = assets
     this.server = this.#makeServer()
     this.#upgrades = new Upgrades(context)
-    this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) =>
-      this.#upgrades.take(request, socket, first),
-    )
+    this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
+      socket.on('error', () => socket.destroy())
+      this.#upgrades.take(request, socket, first)
+    })
     this.#whole = new WholeRequests(this.server, {
       wheel: context.hub.wheel,
       take: (request, response) => this.#takeWhole(request, response),
@@ -126,7 +128,7 @@ export class HttpPort {
   /** Ends a connection that has no response object with a problem. */
   #end(socket: Duplex, problem: Fault): void {
     this.#context.hub.counters.fault(problem.code)
-    socket.end(rawProblem(problem))
+    endSocket(socket, rawProblem(problem), this.#context.hub.wheel)
   }
 }
 

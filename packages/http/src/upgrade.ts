@@ -26,12 +26,15 @@ import {
 } from '@sapwood/wire'
 import type { BridgeRefusal } from './bridges.ts'
 import type { HttpContext } from './call.ts'
+import { endSocket } from './end-socket.ts'
 import type { HttpRequest } from './http-message.ts'
 import type { PeerGateway } from './peers.ts'
 import { askRefusal, codeHeader } from './peers.ts'
 import { fault, rawProblem } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
+import type { SocketReader } from './socket-reader.ts'
+import { NOBODY, readBy, release } from './socket-reader.ts'
 import { readQuery } from './target.ts'
 import { WebSocketDownstream } from './web-socket.ts'
 
@@ -50,19 +53,6 @@ const BRIDGE_PROTOCOLS = ['binary'] as const
 /** Milliseconds that the other end has to answer a close. */
 const CLOSING = 2000
 
-/** What is at this end of a WebSocket. */
-interface Reader {
-  /** Bytes came in. */
-  read(chunk: Uint8Array): void
-  /** The socket takes bytes again. */
-  drained(): void
-  /** The socket is gone. */
-  ended(): void
-}
-
-const LINK: unique symbol = Symbol('link')
-type Linked = Duplex & { [LINK]?: Reader }
-
 /** A request that wants to become a WebSocket. */
 interface Upgrade {
   readonly context: HttpContext
@@ -70,9 +60,9 @@ interface Upgrade {
   readonly request: HttpRequest
   readonly head: RequestHead
   readonly path: string
-  readonly socket: Linked
+  readonly socket: Duplex
   /** What came behind the head. */
-  readonly first: Uint8Array
+  readonly first: Buffer
 }
 
 /** Takes the requests that want to upgrade. */
@@ -85,11 +75,10 @@ export class Upgrades {
     this.#context = context
   }
 
-  /** Nobody else may be reading `socket`. @param first what came behind the head. */
-  take(request: HttpRequest, socket: Duplex, first: Uint8Array): void {
+  /** Its errors are looked after, and nobody else reads it from now on. @param first what came behind the head. */
+  take(request: HttpRequest, socket: Duplex, first: Buffer): void {
     const context = this.#context
     const { open } = this
-    socket.on('error', onError)
     const head = readHead(request)
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
     const { peers } = context.options
@@ -137,6 +126,8 @@ function askPeer(
       open.add(socket)
       socket.on('close', () => open.delete(socket))
       const handed = { target, isCredential: true }
+      release(socket)
+      socket.on('error', () => socket.destroy())
       const why = peers.upgrade(request, socket as Socket, first, handed)
       if (why !== undefined) refuse(context, socket, why, REFUSED)
     },
@@ -178,10 +169,10 @@ function bridge(
     accept(socket, handshake)
     if (dialled instanceof Socket) {
       const bridge = context.bridges.open(socket, dialled)
-      socket[LINK] = bridge
+      readBy(socket, bridge)
       for (const chunk of waiting.chunks) bridge.read(chunk)
     } else {
-      delete socket[LINK]
+      readBy(socket, NOBODY)
       turnAway(context, socket, dialled)
     }
     // read on, even if only to drop it: a socket closed on what nobody read is reset, and its close frame lost
@@ -190,7 +181,7 @@ function bridge(
 }
 
 /** Reads a socket that is no WebSocket yet, so that its end is noticed, and keeps what comes for later. */
-class Waiting implements Reader {
+class Waiting implements SocketReader {
   readonly chunks: Uint8Array[] = []
   giveUp: () => void = () => undefined
   readonly #socket: Duplex
@@ -220,34 +211,9 @@ function accept(socket: Duplex, { key, protocol }: WebSocketHandshake): void {
   socket.write(acceptAnswer(digest, protocol))
 }
 
-function link({ socket, first }: Upgrade, reader: Reader): void {
-  socket[LINK] = reader
-  socket.on('data', onData)
-  socket.on('drain', onDrain)
-  socket.on('end', onEnd)
-  socket.on('close', onClose)
+function link({ socket, first }: Upgrade, reader: SocketReader): void {
+  readBy(socket, reader)
   if (first.length > 0) reader.read(first)
-}
-
-function onData(this: Linked, chunk: Buffer): void {
-  this[LINK]?.read(chunk)
-}
-
-function onDrain(this: Linked): void {
-  this[LINK]?.drained()
-}
-
-/** The other end sends nothing more: with that a WebSocket is over. */
-function onEnd(this: Linked): void {
-  this.end()
-}
-
-function onClose(this: Linked): void {
-  this[LINK]?.ended()
-}
-
-function onError(this: Duplex): void {
-  this.destroy()
 }
 
 /** Closes a WebSocket as soon as it is one: pages learn a close code, but nothing of a refused handshake. */
@@ -264,5 +230,5 @@ function refuse(
   headers: readonly string[] = [],
 ): void {
   context.hub.counters.fault(problem.code)
-  socket.end(rawProblem(problem, headers))
+  endSocket(socket, rawProblem(problem, headers), context.hub.wheel)
 }

@@ -13,6 +13,8 @@ export interface WholeHead {
   readonly fields: readonly string[]
   /** Bytes of the body that follows the head. */
   readonly length: number
+  /** May another request follow? */
+  readonly keepsAlive: boolean
   /** The name of the protocol that the connection is to speak from now on, if it is not HTTP. */
   readonly upgrade: string | undefined
 }
@@ -26,8 +28,8 @@ const REQUEST_LINE = /(GET|HEAD|POST|PUT|PATCH|DELETE) (\/[!"$-~]*) HTTP\/1\.1\r
 /** A field of visible characters and single line; what begins a value or ends it is no space. */
 const FIELD = /([!#$%&'*+.^_`|~0-9A-Za-z-]+): *((?:[!-~](?:[ -~]*[!-~])?)?) *\r\n/y
 const LENGTH = /^(?:0|[1-9]\d{0,5})$/
-/** A connection stays open, or becomes one of another protocol. */
-const KEEPS = /^keep-alive$/i
+/** A connection stays open or does not, or becomes one of another protocol. */
+const STAYS = /^(?:keep-alive|close)$/i
 const UPGRADES = /^(?:keep-alive, ?)?upgrade$/i
 /** What these ask for is not done here. */
 const LEFT: ReadonlySet<string> = new Set([
@@ -49,6 +51,7 @@ interface Block {
   /** Of the body; undefined where none was said. */
   readonly length: number | undefined
   readonly upgrade: string | undefined
+  readonly keepsAlive: boolean
 }
 
 /** Reads the heads of one connection: it mostly says the same fields again and again, which are then read once. */
@@ -61,7 +64,7 @@ export class WholeRequestReader {
    * @returns undefined if it is none of those that are read here.
    * @example
    * reader.read('GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n')
-   * // { method: 'GET', target: '/health/ready', fields: ['Host', 'localhost'], length: 0, upgrade: undefined }
+   * // { method: 'GET', target: '/health/ready', fields: ['Host', 'localhost'], length: 0, keepsAlive: true, upgrade: undefined }
    */
   read(head: string): WholeHead | undefined {
     REQUEST_LINE.lastIndex = 0
@@ -75,13 +78,13 @@ export class WholeRequestReader {
     const block = this.#block
     if (block === undefined) return undefined
     const [, method, target] = line as unknown as [string, string, string]
-    const { fields, length, upgrade } = block
+    const { fields, length, keepsAlive, upgrade } = block
     // a body where none is usual, and none where one is: others may see it in another way
     const isBare = method === 'GET' || method === 'HEAD'
     if (upgrade !== undefined && method !== 'GET') return undefined
     if (isBare ? length !== undefined : length === undefined && method !== 'DELETE')
       return undefined
-    return { method, target, fields, length: length ?? 0, upgrade }
+    return { method, target, fields, length: length ?? 0, keepsAlive, upgrade }
   }
 }
 
@@ -110,6 +113,7 @@ function readBlock(text: string): Block | undefined {
   // behind the last field nothing but the empty line
   if (end + 2 !== text.length || !text.endsWith('\r\n') || !seen.includes('host')) return undefined
   if (length !== undefined && length > WHOLE_BODY_LIMIT) return undefined
-  if (!(upgrade === undefined ? KEEPS : UPGRADES).test(connection)) return undefined
-  return { fields, length, upgrade }
+  if (!(upgrade === undefined ? STAYS : UPGRADES).test(connection)) return undefined
+  const keepsAlive = connection.toLowerCase() !== 'close'
+  return { fields, length, keepsAlive, upgrade }
 }

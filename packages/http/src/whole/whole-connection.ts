@@ -12,6 +12,8 @@
  */
 import type { Socket } from 'node:net'
 import { WHOLE_HEAD_LIMIT, WholeRequestReader } from '@sapwood/wire'
+import type { SocketReader } from '../socket-reader.ts'
+import { isReadBy, readBy, release } from '../socket-reader.ts'
 import { WholeRequest } from './whole-request.ts'
 import type { ResponseOwner } from './whole-response.ts'
 import { WholeResponse } from './whole-response.ts'
@@ -22,7 +24,7 @@ export interface ConnectionOwner {
   readonly keepAlive: number
   /** @returns false if somebody else shall answer. Then nothing was done. */
   take(request: WholeRequest, response: WholeResponse): boolean
-  /** The connection is to speak another protocol, and nobody reads it now. @param first what came behind the head. */
+  /** The connection is to speak another protocol. It is for whoever takes it to read, or release, it. @param first what came behind the head. */
   upgrade(connection: WholeConnection, request: WholeRequest, first: Buffer): void
   /** Takes the connection from now on; what was read and not used has been put back. */
   leave(connection: WholeConnection): void
@@ -30,10 +32,8 @@ export interface ConnectionOwner {
 }
 
 const EMPTY_LINE = Buffer.from('\r\n\r\n')
-const CONNECTION: unique symbol = Symbol('connection')
-type Connected = Socket & { [CONNECTION]?: WholeConnection | undefined }
 
-export class WholeConnection implements ResponseOwner {
+export class WholeConnection implements ResponseOwner, SocketReader {
   readonly socket: Socket
   /** For how many milliseconds it has said nothing, as far as was looked. */
   silence = 0
@@ -50,15 +50,10 @@ export class WholeConnection implements ResponseOwner {
   /** What is to be written when this read has been worked through. */
   #waiting = ''
 
-  constructor(owner: ConnectionOwner, socket: Connected) {
+  constructor(owner: ConnectionOwner, socket: Socket) {
     this.#owner = owner
     this.socket = socket
-    socket[CONNECTION] = this
-    socket.on('data', onData)
-    socket.on('drain', onDrain)
-    socket.on('end', onEnd)
-    socket.on('error', onError)
-    socket.on('close', onClose)
+    readBy(socket, this)
   }
 
   get keepAlive(): number {
@@ -84,12 +79,12 @@ export class WholeConnection implements ResponseOwner {
     if (!response.shouldKeepAlive) {
       this.#flush()
       this.#rest = undefined
-      this.socket.end()
+      this.socket.destroySoon()
     } else if (this.#rest !== undefined) process.nextTick(readOn, this)
   }
 
-  /** @internal of the listener: bytes came. */
   read(chunk: Buffer): void {
+    if (this.#isLeft) return
     this.silence = 0
     this.hasSpoken = true
     if (this.isIdle) return this.#work(chunk)
@@ -106,13 +101,11 @@ export class WholeConnection implements ResponseOwner {
     this.#work(rest)
   }
 
-  /** @internal of the listener. */
   drained(): void {
     this.#response?.drained()
   }
 
-  /** @internal of the listener. */
-  closed(): void {
+  ended(): void {
     this.#rest = undefined
     this.#owner.gone(this)
   }
@@ -146,7 +139,7 @@ export class WholeConnection implements ResponseOwner {
     const isFollowed = end + head.length < chunk.length
     const request = new WholeRequest(this.socket, head, body, isFollowed)
     if (head.upgrade !== undefined) return this.#upgrade(request, chunk, end, at)
-    const response = new WholeResponse(this, head.method === 'HEAD')
+    const response = new WholeResponse(this, head)
     this.#response = response
     if (this.#owner.take(request, response)) return end + head.length - at
     this.#response = undefined
@@ -161,56 +154,25 @@ export class WholeConnection implements ResponseOwner {
   }
 
   #upgrade(request: WholeRequest, chunk: Buffer, end: number, at: number): number {
-    this.#flush()
-    this.#letGo()
-    // until somebody reads it again, what comes waits in it; as node:http does it
     const { socket } = this
-    ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
+    this.#flush()
+    this.#isLeft = true
     this.#owner.upgrade(this, request, chunk.subarray(end))
+    // whoever it is for has to find out first who calls
+    if (isReadBy(socket, this)) socket.pause()
     return chunk.length - at
   }
 
   /** Lets go of the connection as if nobody had read it. */
   #leave(unused: Buffer): void {
     const { socket } = this
-    this.#letGo()
+    this.#isLeft = true
+    release(socket)
     socket.pause()
     socket.unshift(unused)
     this.#owner.leave(this)
     socket.resume()
   }
-
-  #letGo(): void {
-    const socket: Connected = this.socket
-    this.#isLeft = true
-    socket[CONNECTION] = undefined
-    socket.off('data', onData)
-    socket.off('drain', onDrain)
-    socket.off('end', onEnd)
-    socket.off('error', onError)
-    socket.off('close', onClose)
-  }
-}
-
-function onData(this: Connected, chunk: Buffer): void {
-  this[CONNECTION]?.read(chunk)
-}
-
-function onDrain(this: Connected): void {
-  this[CONNECTION]?.drained()
-}
-
-/** As with node:http: who sends nothing more is answered nothing more. */
-function onEnd(this: Connected): void {
-  this.end()
-}
-
-function onError(this: Connected): void {
-  this.destroy()
-}
-
-function onClose(this: Connected): void {
-  this[CONNECTION]?.closed()
 }
 
 function readOn(connection: WholeConnection): void {

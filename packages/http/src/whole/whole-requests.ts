@@ -19,7 +19,7 @@ export interface WholeOptions {
   readonly wheel: Wheel
   /** Answers, in this call or later. @returns false to leave the connection to the server; then nothing was done. */
   readonly take: (request: WholeRequest, response: WholeResponse) => boolean
-  /** Takes a connection that is to speak another protocol. @param first what came behind the head. */
+  /** Takes a connection that is to speak another protocol: calls `readBy` or `release`. @param first what came behind the head. */
   readonly upgrade: (request: WholeRequest, socket: Socket, first: Buffer) => void
   /** Ends a connection on which nothing came within `headersTimeout` of the server. */
   readonly late: (socket: Socket) => void

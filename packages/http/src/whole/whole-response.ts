@@ -11,6 +11,7 @@
  */
 import { STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Socket } from 'node:net'
+import type { WholeHead } from '@sapwood/wire'
 import type { HttpResponse } from '../http-message.ts'
 
 /** Whose response it is. */
@@ -27,7 +28,7 @@ export interface ResponseOwner {
 }
 
 export class WholeResponse implements HttpResponse {
-  shouldKeepAlive = true
+  shouldKeepAlive: boolean
   readonly #owner: ResponseOwner
   readonly #isHead: boolean
   #state: 'none' | 'headed' | 'body' | 'over' = 'none'
@@ -39,9 +40,10 @@ export class WholeResponse implements HttpResponse {
   #trailers = ''
   #onDrain: (() => void) | undefined = undefined
 
-  constructor(owner: ResponseOwner, isHead: boolean) {
+  constructor(owner: ResponseOwner, head: Pick<WholeHead, 'method' | 'keepsAlive'>) {
     this.#owner = owner
-    this.#isHead = isHead
+    this.#isHead = head.method === 'HEAD'
+    this.shouldKeepAlive = head.keepsAlive
   }
 
   get headersSent(): boolean {

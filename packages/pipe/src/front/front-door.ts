@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 import type { Fault } from '@sapwood/core'
 import { Code } from '@sapwood/core'
 import type { HttpRequest, WholeRequest, WholeResponse } from '@sapwood/http'
-import { answerProblem, fault, rawProblem } from '@sapwood/http'
+import { answerProblem, endSocket, fault, rawProblem } from '@sapwood/http'
 import { isFault } from '@sapwood/wire'
 import { FrontCall } from './front-call.ts'
 import type { FrontContext, Inquiry } from './front-context.ts'
@@ -101,10 +101,8 @@ export class FrontDoor {
   /** Ends a connection that has no response object with a problem. */
   end(socket: Duplex, problem: Fault): void {
     countFault(this.#context, problem)
-    socket.end(rawProblem(problem, ['x-event-return-code', String(Code.refused)]))
-    // so that an unread rest is no reset; and nobody holds the connection for ever
-    socket.resume()
-    this.#context.wheel.after(LINGER, () => socket.destroy())
+    const last = rawProblem(problem, ['x-event-return-code', String(Code.refused)])
+    endSocket(socket, last, this.#context.wheel)
   }
 
   /** Who is asked what, or why nobody is; undefined if it is for no peer. */

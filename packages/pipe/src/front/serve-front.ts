@@ -6,7 +6,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { SapwoodError, Wheel } from '@sapwood/core'
-import { clientFault, HEAD_LATE, isLoopbackName, WholeRequests } from '@sapwood/http'
+import { clientFault, HEAD_LATE, isLoopbackName, release, WholeRequests } from '@sapwood/http'
 import type { Address } from '@sapwood/net'
 import {
   formatAddress,
@@ -53,7 +53,10 @@ export async function serveFront(options: FrontOptions): Promise<Front> {
   const whole = new WholeRequests(server, {
     wheel: context.wheel,
     take: (request, response) => door.takeWhole(request, response),
-    upgrade: (request, socket, first) => door.upgrade(request, socket, first),
+    upgrade: (request, socket, first) => {
+      release(socket)
+      door.upgrade(request, socket, first)
+    },
     late: (socket) => door.end(socket, HEAD_LATE),
   })
   const found = place === undefined ? undefined : await listen(server, place)

@@ -31,6 +31,8 @@ export interface ConnectionOwner {
   gone(connection: WholeConnection): void
 }
 
+/** Bytes that are kept behind a request, about. */
+const KEPT = 65_536
 const EMPTY_LINE = Buffer.from('\r\n\r\n')
 
 export class WholeConnection implements ResponseOwner, SocketReader {
@@ -42,11 +44,10 @@ export class WholeConnection implements ResponseOwner, SocketReader {
   readonly #owner: ConnectionOwner
   readonly #reader = new WholeRequestReader()
   #response: WholeResponse | undefined = undefined
-  /** What came behind a request that is not answered yet. */
-  #rest: Buffer | undefined = undefined
+  /** What came behind a request that is not answered yet, and how many bytes that is. */
+  #rest: Buffer[] = []
+  #held = 0
   #isReading = false
-  /** It is somebody else's. */
-  #isLeft = false
   /** What is to be written when this read has been worked through. */
   #waiting = ''
 
@@ -61,7 +62,7 @@ export class WholeConnection implements ResponseOwner, SocketReader {
   }
 
   get isIdle(): boolean {
-    return this.#response === undefined && this.#rest === undefined
+    return this.#response === undefined && this.#held === 0
   }
 
   send(text: string): void {
@@ -78,25 +79,23 @@ export class WholeConnection implements ResponseOwner, SocketReader {
     this.#response = undefined
     if (!response.shouldKeepAlive) {
       this.#flush()
-      this.#rest = undefined
+      this.#forget()
       this.socket.destroySoon()
-    } else if (this.#rest !== undefined) process.nextTick(readOn, this)
+    } else if (this.#held > 0) process.nextTick(readOn, this)
   }
 
   read(chunk: Buffer): void {
-    if (this.#isLeft) return
     this.silence = 0
     this.hasSpoken = true
-    if (this.isIdle) return this.#work(chunk)
-    this.#rest = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk])
-    this.socket.pause()
+    if (this.isIdle) this.#work(chunk)
+    else this.#keep(chunk)
   }
 
   /** @internal: the request before is answered. */
   readOn(): void {
-    const rest = this.#rest
-    if (rest === undefined || this.#response !== undefined) return
-    this.#rest = undefined
+    if (this.#held === 0 || this.#response !== undefined) return
+    const rest = this.#rest.length === 1 ? (this.#rest[0] as Buffer) : Buffer.concat(this.#rest)
+    this.#forget()
     this.socket.resume()
     this.#work(rest)
   }
@@ -106,7 +105,7 @@ export class WholeConnection implements ResponseOwner, SocketReader {
   }
 
   ended(): void {
-    this.#rest = undefined
+    this.#forget()
     this.#owner.gone(this)
   }
 
@@ -120,12 +119,20 @@ export class WholeConnection implements ResponseOwner, SocketReader {
     }
     this.#isReading = false
     this.#flush()
-    if (this.#isLeft) return
     if (used === 0) this.#leave(chunk.subarray(at))
-    else if (at < chunk.length && this.socket.writable) {
-      this.#rest = chunk.subarray(at)
-      this.socket.pause()
-    }
+    else if (at < chunk.length && this.socket.writable) this.#keep(chunk.subarray(at))
+  }
+
+  /** Reads on as long as it can, so that a client that leaves is noticed. */
+  #keep(chunk: Buffer): void {
+    this.#rest.push(chunk)
+    this.#held += chunk.length
+    if (this.#held > KEPT) this.socket.pause()
+  }
+
+  #forget(): void {
+    this.#rest = []
+    this.#held = 0
   }
 
   /** @returns how many bytes the request has that begins there; 0 if it is none for this. */
@@ -156,7 +163,6 @@ export class WholeConnection implements ResponseOwner, SocketReader {
   #upgrade(request: WholeRequest, chunk: Buffer, end: number, at: number): number {
     const { socket } = this
     this.#flush()
-    this.#isLeft = true
     this.#owner.upgrade(this, request, chunk.subarray(end))
     // whoever it is for has to find out first who calls
     if (isReadBy(socket, this)) socket.pause()
@@ -166,7 +172,6 @@ export class WholeConnection implements ResponseOwner, SocketReader {
   /** Lets go of the connection as if nobody had read it. */
   #leave(unused: Buffer): void {
     const { socket } = this
-    this.#isLeft = true
     release(socket)
     socket.pause()
     socket.unshift(unused)

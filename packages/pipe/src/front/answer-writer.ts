@@ -14,7 +14,7 @@
  */
 import type { Fault } from '@sapwood/core'
 import type { HttpRequest, HttpResponse } from '@sapwood/http'
-import { coalesceWrites } from '@sapwood/http'
+import { coalesceWrites, WholeResponse } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { gatherWrites } from '../gather-writes.ts'
 import { answerFields, trailerPairs } from './answer-fields.ts'
@@ -160,9 +160,12 @@ export class AnswerWriter implements Gathered {
 
   /** As text a body goes in one piece with its head, and with other answers of the turn to the same caller. */
   #endJoined(body: Uint8Array): void {
-    const { socket } = this.#response
-    if (socket !== null) coalesceWrites(socket)
-    this.#response.end(latin1(body), 'latin1')
+    const response = this.#response
+    // to a request that came whole there is one answer in a turn
+    if (!(response instanceof WholeResponse) && response.socket !== null) {
+      coalesceWrites(response.socket)
+    }
+    response.end(latin1(body), 'latin1')
   }
 
   /** Writes head and first bytes, for an answer of which more may come. */

@@ -74,6 +74,10 @@ export class AnswerWriter implements Gathered {
     return this.#state !== 'none'
   }
 
+  get waits(): boolean {
+    return this.#state === 'gathered'
+  }
+
   /** Passes an interim answer on, as far as Node can say it. */
   interim({ status, headers }: ResponseHead): void {
     if (this.begun || this.#request.httpVersionMinor === 0) return

@@ -12,6 +12,8 @@ import { hopsOf, traceOf } from './request-fields.ts'
 
 /** What waits for the end of a turn of the event loop. */
 export interface Gathered {
+  /** Is there still something to write? What came in one piece has been written with its end. */
+  readonly waits: boolean
   /** Whatever this turn has brought is here. */
   flush(): void
 }
@@ -43,6 +45,11 @@ export class FrontContext {
   /** Connections are to end with the answer that they wait for. */
   isDraining = false
   #gathered: Gathered[] = []
+  /** Most answers are whole by now, and need no end of a turn to be waited for. */
+  readonly #look: () => void = () => {
+    this.#gathered = this.#gathered.filter(waits)
+    if (this.#gathered.length > 0) setImmediate(this.#flush)
+  }
   readonly #flush: () => void = () => {
     const all = this.#gathered
     this.#gathered = []
@@ -61,8 +68,12 @@ export class FrontContext {
 
   /** Has `flush` called at the end of this turn. */
   gather(gathered: Gathered): void {
-    if (this.#gathered.push(gathered) === 1) setImmediate(this.#flush)
+    if (this.#gathered.push(gathered) === 1) process.nextTick(this.#look)
   }
+}
+
+function waits(gathered: Gathered): boolean {
+  return gathered.waits
 }
 
 /** A request that was found good. */

@@ -7,31 +7,39 @@ import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import { isFault, mediaType, parseFrames } from '@sapwood/wire'
 import { textOf } from './body.ts'
-import type { Call } from './call.ts'
+import type { AnyCall, Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { itemMessage } from './item.ts'
-import { publishLines } from './lines.ts'
+import { publishAllLines } from './lines.ts'
 import { fault } from './problem.ts'
 import { refusal } from './refusal.ts'
+import { publishLines } from './streamed-lines.ts'
+import { WholeRequest } from './whole/whole-request.ts'
 
 /** Takes a call to `/update`. */
-export function publishBatch(call: Call): void {
+export function publishBatch(call: AnyCall): void {
   if (!call.allows('POST', 'PUT')) return
   call.identify(undefined, (principal) => {
-    if (mediaType(call.head['content-type']) === 'application/x-ndjson') {
-      publishLines(call, principal)
-      return
-    }
-    call.context.bodies.collect({
-      request: call.request,
-      response: call.response,
-      take: (body) => takeArray(call, principal, body),
-      refuse: (problem) => call.problem(problem),
-    })
+    const { request } = call
+    const isLines = mediaType(call.head['content-type']) === 'application/x-ndjson'
+    if (request instanceof WholeRequest) {
+      if (isLines) publishAllLines(call, principal, request.body)
+      else takeArray(call, principal, request.body)
+    } else if (isLines) publishLines(call as Call, principal)
+    else collectArray(call as Call, principal)
   })
 }
 
-function takeArray(call: Call, principal: Principal, body: Buffer | undefined): void {
+function collectArray(call: Call, principal: Principal): void {
+  call.context.bodies.collect({
+    request: call.request,
+    response: call.response,
+    take: (body) => takeArray(call, principal, body),
+    refuse: (problem) => call.problem(problem),
+  })
+}
+
+function takeArray(call: AnyCall, principal: Principal, body: Buffer | undefined): void {
   const text = textOf(body)
   if (text === undefined) return call.problem(fault('BODY_INVALID', 'the body is not valid UTF-8'))
   const frames = parseFrames(text)

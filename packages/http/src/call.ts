@@ -102,6 +102,9 @@ export class Call<
   }
 }
 
+/** A call whose request may have come whole, or not. */
+export type AnyCall = Call<HttpRequest, HttpResponse>
+
 /** What a refusal means to somebody: nobody is asked for a credential, somebody is told that it is no use. */
 export function forCaller(fault: Fault, principal: Principal): Fault {
   return fault.status === 403 && principal.id === 'anyone' ? { ...fault, status: 401 } : fault

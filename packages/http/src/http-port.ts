@@ -9,12 +9,13 @@ import type { Duplex } from 'node:stream'
 import type { Fault } from '@sapwood/core'
 import { streamsTo } from './ask.ts'
 import type { Assets } from './assets.ts'
+import { publishBatch } from './batch.ts'
 import type { HttpContext } from './call.ts'
 import { Call } from './call.ts'
 import { clientFault, HEAD_LATE } from './client-fault.ts'
 import { endSocket } from './end-socket.ts'
 import { fault, rawProblem } from './problem.ts'
-import { publishWhole } from './publish.ts'
+import { publish } from './publish.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
 import { route } from './routes.ts'
@@ -102,8 +103,15 @@ export class HttpPort {
     const { trust, settings } = this.#context
     const head = readHead(request)
     if (trust.hostRefusal(head) !== undefined) return false
-    if ((request.body?.length ?? 0) > settings.limits.body) return false
-    return publishWhole(new Call(this.#context, request, response, head))
+    const { body, stream } = settings.limits
+    const bytes = request.body?.length ?? 0
+    if (bytes > body || (stream > 0 && bytes > stream)) return false
+    if (request.method !== 'POST' && request.method !== 'PUT') return false
+    const call = new Call(this.#context, request, response, head)
+    if (call.path.startsWith('/update/')) publish(call)
+    else if (call.path === '/update') publishBatch(call)
+    else return false
+    return true
   }
 
   /** Says that the body may come, unless it is refused or waits for a peer. @returns false if it is answered. */

@@ -1,84 +1,84 @@
 /**
- * NDJSON as it streams: each line is an update, applied when it arrives; its receipt is a line of the answer. A line
- * that is wrong gets its error in its place, the next ones go on.
- * Invariant: at most one line of at most `limits.body` is held, and a client that does not read its receipts is
- * not read either.
+ * NDJSON: each line is an update, applied when it is read; its receipt is a line of the answer. A line that is wrong gets its
+ * error in its place, the next ones go on.
+ * Invariant: at most one line of at most `limits.body` is held.
  */
 import { isAscii, isUtf8 } from 'node:buffer'
-import type { Component, Fault, Message, Principal, Timed } from '@sapwood/core'
-import { bodyValue, NO_ID, RECEIPT, Timer } from '@sapwood/core'
+import type { Component, Fault, Message, Principal } from '@sapwood/core'
+import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import { FramingFault, InputBuffer, isFault, LineFramer, parseFrames } from '@sapwood/wire'
-import type { Call } from './call.ts'
-import { coalesceWrites } from './coalesce.ts'
+import type { AnyCall } from './call.ts'
 import { itemMessage } from './item.ts'
 import { fault } from './problem.ts'
 import { refusal } from './refusal.ts'
 
-/** Receipts that may wait in the socket, in bytes, before reading pauses. */
-const UNREAD = 256 * 1024
-
-/** Takes the lines of a request, sent by `principal`. */
-export function publishLines(call: Call, principal: Principal): void {
-  coalesceWrites(call.request.socket)
+/** Takes lines that are all there. They are as few as a whole request holds: their receipts leave together. */
+export function publishAllLines(call: AnyCall, principal: Principal, body?: Buffer): void {
   const lines = new Lines(call, principal)
-  call.request.on('data', (chunk: Buffer) => lines.read(chunk))
-  call.request.on('end', () => lines.end())
-  call.response.on('close', () => lines.stop())
-  call.response.on('drain', () => call.request.resume())
+  if (body !== undefined) lines.read(body)
+  lines.end()
 }
 
-class Lines implements Component, Timed {
+/** Applies lines as they are read, and keeps their receipts. */
+export class Lines implements Component {
   id: string = NO_ID
   readonly principal: Principal
-  readonly #call: Call
-  readonly #timer: Timer = new Timer(this)
+  readonly #call: AnyCall
   // what is joined is a Buffer like the chunks are, so every line is one
   readonly #input: InputBuffer = new InputBuffer(Buffer.allocUnsafeSlow)
   readonly #framer: LineFramer
+  /** Receipts that are not written yet. */
   #out = ''
   #open = 0
   #number = 0
-  #read = 0
   #ended = false
-  #noted = false
+  #isOver = false
 
-  constructor(call: Call, principal: Principal) {
+  constructor(call: AnyCall, principal: Principal) {
     this.#call = call
     this.principal = principal
     const { body } = call.context.settings.limits
     this.#framer = new LineFramer({ limit: body, tooLong: 'error' })
-    this.#wait()
   }
 
   read(chunk: Buffer): void {
-    this.#wait()
-    const { stream } = this.#call.context.settings.limits
-    this.#read += chunk.length
-    if (stream > 0 && this.#read > stream) {
-      return this.#break(
-        fault('STREAM_TOO_LARGE', `the stream is larger than ${stream} bytes`, 413),
-      )
-    }
     this.#input.push(chunk)
     this.#pull(() => this.#framer.decode(this.#input))
-    this.#note()
   }
 
   end(): void {
     this.#ended = true
-    this.#call.context.hub.wheel.clear(this.#timer)
     this.#pull(() => this.#framer.finish(this.#input))
-    this.#finish()
+    this.finish()
   }
 
-  stop(): void {
-    this.#call.context.hub.wheel.clear(this.#timer)
+  /** Another receipt waits. */
+  noted(): void {
+    if (this.#ended) this.finish()
   }
 
-  /** Nothing came for too long. */
-  expired(): void {
-    this.#break(fault('BODY_TIMEOUT', 'no line came within limits.body_time', 408))
+  /** Takes the receipts that wait, behind the head. */
+  receipts(): string {
+    const out = this.#out
+    this.#out = ''
+    return out
+  }
+
+  /** Ends the answer when all lines have had their receipt. */
+  finish(): void {
+    if (!this.#ended || this.#open > 0 || this.#isOver) return
+    this.#isOver = true
+    const out = this.receipts()
+    // when all came in one turn the answer has a length and needs no chunks
+    this.begin(['Content-Length', String(Buffer.byteLength(out))])
+    this.#call.response.end(out)
+  }
+
+  begin(length: readonly string[] = []): void {
+    const { response, cors } = this.#call
+    if (response.headersSent) return
+    response.writeHead(200, ['Content-Type', 'application/x-ndjson', ...length, ...cors])
   }
 
   update(_sender: Component, path: string, message: Message): void {
@@ -124,59 +124,7 @@ class Lines implements Component, Timed {
   #answer(text: string): void {
     this.#open--
     this.#out += `${text}\n`
-    this.#note()
-  }
-
-  /** The receipts of one turn leave in one write. */
-  #note(): void {
-    if (this.#noted) return
-    this.#noted = true
-    setImmediate(() => {
-      this.#noted = false
-      this.#flush()
-    })
-  }
-
-  #flush(): void {
-    const { response, request } = this.#call
-    if (response.writableEnded || response.destroyed || this.#out === '') return
-    this.#begin()
-    const out = this.#out
-    this.#out = ''
-    response.write(out)
-    if (response.writableLength > UNREAD) request.pause()
-    this.#finish()
-  }
-
-  #finish(): void {
-    const { response } = this.#call
-    if (!this.#ended || this.#open > 0 || response.writableEnded) return
-    // when all came in one turn the answer has a length and needs no chunks
-    this.#begin(['Content-Length', String(Buffer.byteLength(this.#out))])
-    response.end(this.#out)
-    this.#out = ''
-  }
-
-  #begin(length: readonly string[] = []): void {
-    const { response, cors } = this.#call
-    if (response.headersSent) return
-    response.writeHead(200, ['Content-Type', 'application/x-ndjson', ...length, ...cors])
-  }
-
-  #break(problem: Fault): void {
-    const { response, request } = this.#call
-    this.stop()
-    this.#call.context.hub.counters.fault(problem.code)
-    response.shouldKeepAlive = false
-    if (response.headersSent) response.end(`${this.#out}${JSON.stringify(problem)}\n`)
-    else this.#call.problem(problem)
-    request.removeAllListeners('data')
-    request.resume()
-  }
-
-  #wait(): void {
-    const { hub, settings } = this.#call.context
-    hub.wheel.set(this.#timer, settings.limits.bodyTime)
+    this.noted()
   }
 }
 

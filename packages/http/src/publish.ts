@@ -9,10 +9,9 @@ import { ERROR } from '@sapwood/hub'
 import { FRAME_LIMITS } from '@sapwood/wire'
 import type { BodyTaker } from './body.ts'
 import { readBody } from './body.ts'
-import type { Call } from './call.ts'
+import type { AnyCall } from './call.ts'
 import { forCaller } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
-import type { HttpRequest, HttpResponse } from './http-message.ts'
 import { fault } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
 import { decodePath } from './target.ts'
@@ -22,31 +21,19 @@ import { WholeRequest } from './whole/whole-request.ts'
 const PREFIX = '/update/'
 
 /** Takes a call to `/update/<path>`. */
-export function publish(call: Call): void {
+export function publish(call: AnyCall): void {
   if (!call.allows('PUT', 'POST')) return
-  coalesceWrites(call.request.socket)
-  begin(call)
-}
-
-/** The same for a request that came whole. @returns false if it is none of these. */
-export function publishWhole(call: Call<HttpRequest, HttpResponse>): boolean {
-  if (call.method !== 'POST' && call.method !== 'PUT') return false
-  if (!call.path.startsWith(PREFIX)) return false
-  begin(call)
-  return true
-}
-
-function begin(call: Call<HttpRequest, HttpResponse>): void {
-  const publication = new Publication(call)
-  call.context.trust.identify(call.request, call.head, undefined, publication)
+  const { request, head, context } = call
+  if (!(request instanceof WholeRequest)) coalesceWrites(request.socket)
+  context.trust.identify(request, head, undefined, new Publication(call))
 }
 
 class Publication implements Component, BodyTaker, Identifying {
   id: string = NO_ID
   principal: Principal = ANYONE
-  readonly #call: Call<HttpRequest, HttpResponse>
+  readonly #call: AnyCall
 
-  constructor(call: Call<HttpRequest, HttpResponse>) {
+  constructor(call: AnyCall) {
     this.#call = call
   }
 

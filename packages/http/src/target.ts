@@ -45,11 +45,15 @@ export function decodeSegment(segment: string): string | undefined {
   }
 }
 
+/** Nobody changes what is read. */
+const NO_PARAMETERS = new URLSearchParams()
+
 /**
  * The query of a subscribe request. A parameter that nobody knows is a mistake, not silence: a misspelt `path`
  * would otherwise subscribe nothing.
  */
 export function readQuery(query: string, known: readonly string[]): URLSearchParams | Fault {
+  if (query === '') return NO_PARAMETERS
   const parameters = new URLSearchParams(query)
   for (const name of parameters.keys()) {
     if (!known.includes(name)) {

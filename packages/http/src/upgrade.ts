@@ -9,7 +9,7 @@
  *
  * `/client/<name>/…` is handed to the peer of that name, whatever the protocol.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Fault, Principal } from '@sapwood/core'
@@ -205,10 +205,8 @@ class Waiting implements SocketReader {
 }
 
 function accept(socket: Duplex, { key, protocol }: WebSocketHandshake): void {
-  const digest = createHash('sha1')
-    .update(key + WEB_SOCKET_GUID)
-    .digest('base64')
-  socket.write(acceptAnswer(digest, protocol))
+  const digest = hash('sha1', key + WEB_SOCKET_GUID, 'base64')
+  socket.write(acceptAnswer(digest, protocol), 'latin1')
 }
 
 function link({ socket, first }: Upgrade, reader: SocketReader): void {

@@ -49,7 +49,7 @@ export class Matcher<T> {
   match(path: string, groups: Set<T>[]): void {
     const exact = this.#exact.get(path)
     if (exact !== undefined) groups.push(exact)
-    if (!this.#root.empty) collect(this.#root, new Segments(path), 0, isPlainPath(path), groups)
+    collect(this.#root, path, 0, groups)
   }
 
   /** The values of every pattern that matches `path`, each once. */
@@ -91,50 +91,19 @@ function literalOf<T>(node: Node<T>, segment: string): Node<T> {
   return next
 }
 
-/**
- * The segments of a path, cut when they are asked for: most paths end at the first that nobody has in a pattern. They are cut
- * once for all branches: a string keeps its hash, and looking it up is what costs.
- */
-class Segments {
-  readonly #path: string
-  readonly #cut: string[] = []
-  /** Where the next one begins; negative behind the last. */
-  #next = 0
-
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  /** Undefined behind the last. To be asked for in order. */
-  at(depth: number): string | undefined {
-    if (depth < this.#cut.length || this.#next < 0) return this.#cut[depth]
-    const slash = this.#path.indexOf('/', this.#next)
-    const segment = slash < 0 ? this.#path.slice(this.#next) : this.#path.slice(this.#next, slash)
-    this.#next = slash < 0 ? -1 : slash + 1
-    this.#cut.push(segment)
-    return segment
-  }
-}
-
-function collect<T>(
-  node: Node<T>,
-  segments: Segments,
-  depth: number,
-  plain: boolean,
-  groups: Set<T>[],
-): void {
-  const wild = plain || depth > 0
+/** Segments are cut when they are looked up: most paths end at the first that is in no pattern. */
+function collect<T>(node: Node<T>, path: string, start: number, groups: Set<T>[]): void {
+  const wild = start > 0 || isPlainPath(path)
   if (node.rest !== undefined && wild) groups.push(node.rest)
-  const segment = segments.at(depth)
-  if (segment === undefined) {
+  if (start > path.length) {
     if (node.values !== undefined) groups.push(node.values)
     return
   }
-  if (node.literals !== undefined) {
-    const next = node.literals.get(segment)
-    if (next !== undefined) collect(next, segments, depth + 1, plain, groups)
-  }
-  if (node.star !== undefined && wild) collect(node.star, segments, depth + 1, plain, groups)
+  const slash = path.indexOf('/', start)
+  const end = slash < 0 ? path.length : slash
+  const next = node.literals?.get(path.slice(start, end))
+  if (next !== undefined) collect(next, path, end + 1, groups)
+  if (node.star !== undefined && wild) collect(node.star, path, end + 1, groups)
 }
 
 function removeFrom<T>(

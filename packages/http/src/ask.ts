@@ -10,19 +10,19 @@ import { Code, message as makeMessage, NO_ID } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
 import { parseAsk } from '@sapwood/wire'
 import { readBody } from './body.ts'
-import type { Call, HttpContext } from './call.ts'
+import type { AnyCall, Call, HttpContext } from './call.ts'
 import { askPeer, askRefusal, codeHeader } from './peers.ts'
 import { respond } from './respond.ts'
 import { Upload } from './upload.ts'
+import type { WholeRequest } from './whole/whole-request.ts'
 
 const PREFIX = '/client'
 
 /** Takes a call to `/client/<name>/…`. */
 export function ask(call: Call): void {
-  const { head, context } = call
+  const { context } = call
   const { peers } = context.options
-  const rest = (call.request.url ?? '').slice(PREFIX.length)
-  const asked = parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
+  const asked = askedBy(call)
   if ('code' in asked) return call.problem(asked)
   call.identify(undefined, (principal) => {
     const refused = askRefusal(context, principal, asked)
@@ -38,6 +38,27 @@ export function ask(call: Call): void {
       refuse: (problem) => call.problem(problem),
     })
   })
+}
+
+/** The same for a request that came whole. @returns false if it is for no peer. */
+export function askWhole(call: AnyCall<WholeRequest>): boolean {
+  const { context } = call
+  const { peers } = context.options
+  // of several at once the server asks all before the first is answered
+  if (peers === undefined || call.request.isFollowed) return false
+  const asked = askedBy(call)
+  if ('code' in asked || !peers.has(asked.name)) return false
+  call.identify(undefined, (principal) => {
+    const refused = askRefusal(context, principal, asked)
+    if (refused === undefined) askPeer(call, peers, asked)
+    else call.problem(refused, codeHeader(Code.refused))
+  })
+  return true
+}
+
+function askedBy({ request, head }: AnyCall): Ask | Fault {
+  const rest = (request.url ?? '').slice(PREFIX.length)
+  return parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
 }
 
 function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefined): void {

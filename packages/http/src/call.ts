@@ -103,7 +103,7 @@ export class Call<
 }
 
 /** A call whose request may have come whole, or not. */
-export type AnyCall = Call<HttpRequest, HttpResponse>
+export type AnyCall<Request extends HttpRequest = HttpRequest> = Call<Request, HttpResponse>
 
 /** What a refusal means to somebody: nobody is asked for a credential, somebody is told that it is no use. */
 export function forCaller(fault: Fault, principal: Principal): Fault {

@@ -7,7 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Fault } from '@sapwood/core'
-import { streamsTo } from './ask.ts'
+import { askWhole, streamsTo } from './ask.ts'
 import type { Assets } from './assets.ts'
 import { publishBatch } from './batch.ts'
 import type { HttpContext } from './call.ts'
@@ -98,7 +98,7 @@ export class HttpPort {
     else route(call, this.#assets)
   }
 
-  /** Publishing is what comes ten thousand times a second; the server answers the rest, and what is refused. */
+  /** Publishing, and asking peers, is what comes ten thousand times a second; the server answers all else. */
   #takeWhole(request: WholeRequest, response: WholeResponse): boolean {
     const { trust, settings } = this.#context
     const head = readHead(request)
@@ -106,8 +106,9 @@ export class HttpPort {
     const { body, stream } = settings.limits
     const bytes = request.body?.length ?? 0
     if (bytes > body || (stream > 0 && bytes > stream)) return false
-    if (request.method !== 'POST' && request.method !== 'PUT') return false
     const call = new Call(this.#context, request, response, head)
+    if (call.path.startsWith('/client/')) return askWhole(call)
+    if (request.method !== 'POST' && request.method !== 'PUT') return false
     if (call.path.startsWith('/update/')) publish(call)
     else if (call.path === '/update') publishBatch(call)
     else return false

@@ -3,15 +3,16 @@
  * that are handed on whole, so that bodies of any size, events and other protocols stream both ways.
  * Invariant: nothing is handed on before the gate has allowed it, nor twice.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Fault, Principal } from '@sapwood/core'
 import { Code } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
-import type { Call, HttpContext } from './call.ts'
+import type { AnyCall, HttpContext } from './call.ts'
 import { forCaller } from './call.ts'
-import type { HttpRequest } from './http-message.ts'
+import type { HttpRequest, HttpResponse } from './http-message.ts'
 import { fault } from './problem.ts'
+import type { WholeRequest } from './whole/whole-request.ts'
 
 /** What is known of a request that is handed on. */
 export interface HandedRequest {
@@ -33,7 +34,11 @@ export interface PeerGateway {
   /** Is this the name of a peer, there or away? */
   has(name: string): boolean
   /** Answers a request of which nobody has read the body. */
-  take(request: IncomingMessage, response: ServerResponse, handed: HandedRequest): Fault | undefined
+  take(
+    request: IncomingMessage | WholeRequest,
+    response: HttpResponse,
+    handed: HandedRequest,
+  ): Fault | undefined
   /** The same for a connection that is to speak another protocol. @param first what came behind the head. */
   upgrade(
     request: HttpRequest,
@@ -63,7 +68,11 @@ export function askRefusal(
 }
 
 /** Hands a request on to the peer that it is for. */
-export function askPeer(call: Call, peers: PeerGateway, target: Ask): void {
+export function askPeer(
+  call: AnyCall<IncomingMessage | WholeRequest>,
+  peers: PeerGateway,
+  target: Ask,
+): void {
   const refused = peers.take(call.request, call.response, { target, isCredential: true })
   if (refused !== undefined) call.problem(refused, codeHeader(Code.refused))
 }

@@ -3,10 +3,10 @@
  * hands requests for peers on, to be answered as by a front.
  * Invariant: what the server took as a credential goes no further.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Fault } from '@sapwood/core'
-import type { HandedRequest, Headers, HttpRequest } from '@sapwood/http'
+import type { HandedRequest, Headers, HttpRequest, HttpResponse, WholeRequest } from '@sapwood/http'
 import { FrontCall } from './front-call.ts'
 import type { Inquiry } from './front-context.ts'
 import { FrontContext } from './front-context.ts'
@@ -53,8 +53,8 @@ export class PipeGateway {
    * @returns why not, for the server to answer.
    */
   take(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: IncomingMessage | WholeRequest,
+    response: HttpResponse,
     handed: HandedRequest,
   ): Fault | undefined {
     const inquiry = this.#inquire(request, handed)

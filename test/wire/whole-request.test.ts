@@ -5,8 +5,8 @@ import { duplexPair } from '@sapwood/net'
 import { WHOLE_BODY_LIMIT, WHOLE_HEAD_LIMIT, WholeRequestReader } from '@sapwood/wire'
 import fc from 'fast-check'
 import { test } from 'tap'
+import { head, nearlyRequest, pieces } from './nearly-requests.ts'
 
-const head = (...lines: string[]): string => [...lines, '', ''].join('\r\n')
 const read = (text: string): ReturnType<WholeRequestReader['read']> =>
   new WholeRequestReader().read(text)
 
@@ -135,75 +135,21 @@ function byNode(server: Server, bytes: string): Promise<IncomingMessage | 'refus
   })
 }
 
-const piece = fc.constantFrom(
-  ...['GET', 'POST', 'DELETE', ' ', '/', '/a//b', '?x', 'HTTP/1.1', 'HTTP/1.0', '\r\n', '\r\n\r\n'],
-  ...[
-    'Host: a',
-    'Host',
-    ':',
-    ': ',
-    'Content-Length: 3',
-    'Content-Length: 0',
-    'abc',
-    '\n',
-    '\r',
-    '\t',
-  ],
-  ...[
-    'Transfer-Encoding: chunked',
-    'Connection: close',
-    'Connection: keep-alive',
-    'X-A: b  ',
-    '\0',
-  ],
-  ...['Upgrade: x', 'Connection: Upgrade', 'é', '#', 'x y', '_', '"', '{}', '<', '\\', '^', '|'],
-)
-/** Mostly good, with a few pieces where they do not belong. */
-const nearly = fc
-  .record({
-    start: fc.constantFrom('GET', 'HEAD', 'DELETE', 'POST', 'PATCH'),
-    target: fc.oneof(fc.constant('/a'), fc.webPath(), fc.string({ maxLength: 8 })),
-    fields: fc.array(
-      fc.tuple(
-        fc.oneof(
-          fc.constantFrom('X-A', 'x_b', 'Accept', 'Connection', 'Content-Length'),
-          fc.string({ maxLength: 6 }),
-        ),
-        fc.oneof(fc.constantFrom('3', 'close', 'a b', ''), fc.string({ maxLength: 8 })),
-      ),
-      { maxLength: 4 },
-    ),
-    odd: fc.array(fc.tuple(fc.nat(80), piece), { maxLength: 1 }),
-  })
-  .map(({ start, target, fields, odd }) => {
-    const lines = fields.map(([name, value]) => `${name}: ${value}`)
-    const body = start.startsWith('P') ? ['Content-Length: 2'] : []
-    let text = head(`${start} ${target} HTTP/1.1`, 'Host: a', ...body, ...lines)
-    for (const [at, what] of odd) text = text.slice(0, at) + what + text.slice(at)
-    return text
-  })
-
 test('what is read is read alike by node:http', async (t) => {
   const server = createServer({ requireHostHeader: false })
   let alike = 0
   await fc.assert(
-    fc.asyncProperty(
-      fc.oneof(
-        nearly,
-        fc.array(piece).map((all) => all.join('')),
-      ),
-      async (text) => {
-        const found = read(text)
-        if (found === undefined) return
-        const node = await byNode(server, text + 'x'.repeat(found.length))
-        if (node === 'upgrade') return void t.not(found.upgrade, undefined)
-        if (node === 'refused') throw new Error(`node:http refuses ${JSON.stringify(text)}`)
-        const seen = { method: node.method, target: node.url, fields: node.rawHeaders }
-        t.same(seen, { method: found.method, target: found.target, fields: found.fields })
-        t.equal(Number(node.headers['content-length'] ?? 0), found.length)
-        alike++
-      },
-    ),
+    fc.asyncProperty(fc.oneof(nearlyRequest, pieces), async (text) => {
+      const found = read(text)
+      if (found === undefined) return
+      const node = await byNode(server, text + 'x'.repeat(found.length))
+      if (node === 'upgrade') return void t.not(found.upgrade, undefined)
+      if (node === 'refused') throw new Error(`node:http refuses ${JSON.stringify(text)}`)
+      const seen = { method: node.method, target: node.url, fields: node.rawHeaders }
+      t.same(seen, { method: found.method, target: found.target, fields: found.fields })
+      t.equal(Number(node.headers['content-length'] ?? 0), found.length)
+      alike++
+    }),
     { numRuns: 3000 },
   )
   t.ok(alike > 100, `${alike} were read`)

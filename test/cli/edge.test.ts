@@ -14,6 +14,7 @@ import { WebSocket } from 'ws'
 import { Authority } from '../net/certificates.ts'
 import { requires } from '../requires.ts'
 import { inProcess, type Started, start, startProcess } from './command.ts'
+import { freePort } from './free-port.ts'
 
 const run = promisify(execFile)
 
@@ -35,16 +36,6 @@ async function served(t: Test, server: Server): Promise<string> {
     server.close()
   })
   return `127.0.0.1:${(server.address() as { port: number }).port}`
-}
-
-/** A port that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function file(t: Test, name: string, text: string): string {

@@ -13,6 +13,7 @@ import { WebSocket } from 'ws'
 import { Authority as WebAuthority } from '../net/certificates.ts'
 import { requires } from '../requires.ts'
 import { inProcess, type Started, start } from './command.ts'
+import { freePort } from './free-port.ts'
 import { get, identities, pause, QUIET, startClient } from './pipe-process.ts'
 
 const run = promisify(execFile)
@@ -359,10 +360,7 @@ test(
 
 test('--pipe at the hub’s own address needs no second port', async (t) => {
   const dir = await identities(t, 'server', 'alpha')
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => probe.once('listening', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
+  const port = await freePort()
   const own = `127.0.0.1:${port}`
   const hub = await startHub(t, dir, '--port', String(port), '--pipe', own)
   t.equal(hub.listen.pipe, own)

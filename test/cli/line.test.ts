@@ -1,8 +1,6 @@
 /** The line form as a user meets it: `sapwood hub --line` and `dev --line`, spoken to by nc, socat and curl. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
@@ -10,6 +8,7 @@ import { type Test, test } from 'tap'
 import { Authority } from '../net/certificates.ts'
 import { requires } from '../requires.ts'
 import { inProcess, Started, start } from './command.ts'
+import { freePort } from './free-port.ts'
 
 /** Runs a program with these lines as its input; what it prints is in `stdout`. */
 function speak(t: Test, [program = '', ...args]: readonly string[]): Speaker {
@@ -56,15 +55,6 @@ interface Ready {
 async function ready(process: Started): Promise<Ready> {
   const [line] = await process.says(/^.*"msg":"ready".*$/m)
   return JSON.parse(line)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Netcat to an address `HOST:PORT`; over TCP it says when it has no more to say. */

@@ -13,6 +13,7 @@ import { Terminal, until } from '../docs/terminal.ts'
 import { temporary } from '../pipe/openssl.ts'
 import { requires } from '../requires.ts'
 import { inProcess, startProcess } from './command.ts'
+import { freePort } from './free-port.ts'
 import {
   type Flags,
   type Got,
@@ -333,10 +334,5 @@ test('docs/pipe.md runs as it stands', requires('bash', 'curl'), async (t) => {
 })
 
 async function freeAddress(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return `127.0.0.1:${port}`
+  return `127.0.0.1:${await freePort()}`
 }

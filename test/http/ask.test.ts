@@ -273,7 +273,7 @@ test('RP-08: unknown is 404 at once, known but absent is 503 after the wait, who
       const answer = await call(stand, `/client/${name}${tail}`, { headers })
       const took = performance.now() - since
       t.same(outcome(answer), [503, '252', 'CLIENT_ABSENT'], tail)
-      t.ok(took >= least - 2 && took < least + 250, `${took} ms of ${least}`)
+      t.ok(took >= least - 2 && took < least + 2_000, `${took} ms of ${least}`)
     }
   }
   const asked = call(stand, '/client/alpha/x?wait=5s')

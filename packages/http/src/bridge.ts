@@ -14,6 +14,7 @@ import type { Duplex } from 'node:stream'
 import type { Timed, Wheel } from '@sapwood/core'
 import { Timer } from '@sapwood/core'
 import { SOCKET_LIMIT } from '@sapwood/hub'
+import { countChunk } from '@sapwood/net'
 import type { WebSocketHandler } from '@sapwood/wire'
 import { binaryHeader, closeFrame, pingFrame, pongFrame, WebSocketDecoder } from '@sapwood/wire'
 import { CLOSE_CODES } from './farewell.ts'
@@ -153,6 +154,7 @@ export class Bridge implements WebSocketHandler, Timed {
     if (this.#state !== 'open') return
     this.#moved = this.#host.wheel.now()
     this.#host.moved(0, chunk.length)
+    countChunk(chunk.length)
     const browser = this.#browser
     browser.cork()
     browser.write(binaryHeader(chunk.length))

@@ -4,6 +4,7 @@
  * Invariant: a socket has one reader at most; who sends nothing more is answered nothing more; an error ends the socket.
  */
 import type { Duplex } from 'node:stream'
+import { countChunk } from '@sapwood/net'
 
 export interface SocketReader {
   /** Bytes came in. */
@@ -56,6 +57,7 @@ export function release(socket: Read): void {
 }
 
 function onData(this: Read, chunk: Buffer): void {
+  countChunk(chunk.length)
   this[READER]?.read(chunk)
 }
 

@@ -14,6 +14,7 @@
 import { Readable } from 'node:stream'
 import type { Fault, Message, Question, Timed } from '@sapwood/core'
 import { BYTES_TYPE, Code, isStream, outcome, SapwoodError, Timer } from '@sapwood/core'
+import { countChunk } from '@sapwood/net'
 import { mediaType } from '@sapwood/wire'
 import type { Call } from './call.ts'
 import { fault } from './problem.ts'
@@ -73,6 +74,7 @@ export class Upload implements Timed {
   }
 
   #take(chunk: Buffer): void {
+    countChunk(chunk.length)
     if (this.#state === 'over') return
     this.#size += chunk.length
     if (this.#exceeds(this.#size)) return

@@ -5,6 +5,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Address } from './address.ts'
+import { countChunk } from './count-chunk.ts'
 import type { Link, LinkOwner } from './link.ts'
 import type { Security } from './security.ts'
 import { securityOf } from './security.ts'
@@ -135,6 +136,7 @@ function gone(socket: Linked): void {
 }
 
 function onData(this: Linked, chunk: Uint8Array): void {
+  countChunk(chunk.length)
   this[LINK]?.owner?.arrived(chunk)
 }
 

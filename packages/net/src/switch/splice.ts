@@ -8,6 +8,7 @@ import { connect } from 'node:net'
 import type { Timed } from '@sapwood/core'
 import { Timer } from '@sapwood/core'
 import type { Address } from '../address.ts'
+import { countChunk } from '../count-chunk.ts'
 import type { Switchboard } from './target.ts'
 
 export interface SpliceLimits {
@@ -101,6 +102,7 @@ export class Splice implements Timed {
   #up(chunk: Uint8Array): void {
     if (chunk.length === 0) return
     this.#board.counters.bytesUp += chunk.length
+    countChunk(chunk.length)
     this.#touch()
     // a chunk larger than the high-water mark is "full" even when the kernel took it at once
     if (!this.#service.write(chunk) && this.#service.writableLength > 0) this.#client.pause()

@@ -17,6 +17,7 @@ import { request as httpRequest } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Fault, Timed } from '@sapwood/core'
 import { Code, Timer } from '@sapwood/core'
+import { countChunk } from '@sapwood/net'
 import type { FieldList } from '@sapwood/wire'
 import type { AnswerExchange, RequestListener } from '../exchange.ts'
 import { gatherWrites } from '../gather-writes.ts'
@@ -201,6 +202,7 @@ export class TargetCall implements RequestListener, Timed {
     this.#state = 'answering'
     this.#response = response
     response.on('data', (part: Buffer) => {
+      countChunk(part.length)
       if (this.#state === 'answering' && !this.#exchange.write(part)) response.pause()
     })
     response.on('end', () => this.#finish(response))
@@ -226,6 +228,7 @@ export class TargetCall implements RequestListener, Timed {
     this.#socket = socket
     if (head.length > 0) this.#exchange.write(head)
     socket.on('data', (part: Buffer) => {
+      countChunk(part.length)
       if (this.#state === 'switched' && !this.#exchange.write(part)) socket.pause()
     })
     socket.on('drain', () => this.#taken())

@@ -14,6 +14,7 @@ import type { Fault, Timed } from '@sapwood/core'
 import { Timer } from '@sapwood/core'
 import type { HttpResponse } from '@sapwood/http'
 import { answerProblem, WholeRequest } from '@sapwood/http'
+import { countChunk } from '@sapwood/net'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { isInterim } from '@sapwood/wire'
 import type { Exchange } from '../exchange.ts'
@@ -288,6 +289,7 @@ export class FrontCall implements Questioner, AnswerOwner, OpenCall, Timed {
 }
 
 function onData(this: Request, chunk: Buffer): void {
+  countChunk(chunk.length)
   this[CALL]?.take(chunk)
 }
 

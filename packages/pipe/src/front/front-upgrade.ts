@@ -17,6 +17,7 @@ import type { Fault, Timed } from '@sapwood/core'
 import { Timer } from '@sapwood/core'
 import type { HttpRequest } from '@sapwood/http'
 import { rawProblem } from '@sapwood/http'
+import { countChunk } from '@sapwood/net'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { isInterim } from '@sapwood/wire'
 import type { Exchange } from '../exchange.ts'
@@ -158,6 +159,7 @@ export class FrontUpgrade implements Questioner, Timed {
   }
 
   #take(chunk: Uint8Array): void {
+    countChunk(chunk.length)
     if (this.#state === 'asked') this.#hold(chunk)
     else if (this.#state === 'open' && this.#exchange?.write(chunk) === false) this.#socket.pause()
   }

@@ -166,7 +166,14 @@ export class SentLog {
     let block = this.#head
     while (block !== undefined && block.last <= number) {
       this.#kept -= block.to - block.from
-      block = block.next
+      const { next } = block
+      if (block === this.#cursor && next !== undefined) {
+        this.#cursor = next
+        this.#cursorAt = next.from
+      }
+      // one that has grown old in memory would keep those that follow it from being freed young
+      block.next = undefined
+      block = next
     }
     this.#head = block
     if (block === undefined) {

@@ -5,7 +5,7 @@
 import type { Component, Message, Principal } from '@sapwood/core'
 import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
-import { isFault, mediaType, parseFrames } from '@sapwood/wire'
+import { isFault, mediaType, readFrames } from '@sapwood/wire'
 import { textOf } from './body.ts'
 import type { AnyCall, Call } from './call.ts'
 import { forCaller } from './call.ts'
@@ -42,7 +42,7 @@ function collectArray(call: Call, principal: Principal): void {
 function takeArray(call: AnyCall, principal: Principal, body: Buffer | undefined): void {
   const text = textOf(body)
   if (text === undefined) return call.problem(fault('BODY_INVALID', 'the body is not valid UTF-8'))
-  const frames = parseFrames(text)
+  const frames = readFrames(text)
   if (isFault(frames)) return call.problem({ ...frames, code: 'BODY_INVALID', status: 400 })
   const { hub } = call.context
   for (const [index, frame] of frames.entries()) {

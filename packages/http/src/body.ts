@@ -7,7 +7,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fault, Message, Meta, Timed, Wheel } from '@sapwood/core'
 import { BYTES_TYPE, JSON_TYPE, message, NO_META, TEXT_TYPE, Timer } from '@sapwood/core'
-import { mediaType } from '@sapwood/wire'
+import { isJson, isSurelyJson, mediaType } from '@sapwood/wire'
 import { fault } from './problem.ts'
 
 /** What takes a body when it is complete. */
@@ -151,12 +151,8 @@ export function readBody(
   if (type === JSON_TYPE) {
     const text = textOf(body)
     if (text === undefined) return fault('BODY_INVALID', 'the body is not valid UTF-8')
-    try {
-      JSON.parse(text)
-    } catch (thrown) {
-      return fault('BODY_INVALID', `the body is not valid JSON: ${(thrown as Error).message}`)
-    }
-    return message(oneLine(text), JSON_TYPE, meta)
+    const wrong = isSurelyJson(text) ? undefined : jsonFault(text)
+    return wrong ?? message(oneLine(text), JSON_TYPE, meta)
   }
   if (body === undefined) return message(EMPTY_JSON, JSON_TYPE, meta)
   if (type === '' || type === 'application/x-www-form-urlencoded') return guessed(body, meta)
@@ -167,11 +163,16 @@ export function readBody(
 function guessed(body: Buffer, meta: Meta): Message {
   const text = textOf(body)
   if (text === undefined) return message(body, BYTES_TYPE, meta)
+  return isJson(text) ? message(oneLine(text), JSON_TYPE, meta) : message(text, TEXT_TYPE, meta)
+}
+
+/** What is wrong with it, if it is not JSON. */
+function jsonFault(text: string): Fault | undefined {
   try {
     JSON.parse(text)
-    return message(oneLine(text), JSON_TYPE, meta)
-  } catch {
-    return message(text, TEXT_TYPE, meta)
+    return undefined
+  } catch (thrown) {
+    return fault('BODY_INVALID', `the body is not valid JSON: ${(thrown as Error).message}`)
   }
 }
 

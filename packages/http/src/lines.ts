@@ -7,7 +7,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import type { Component, Fault, Message, Principal } from '@sapwood/core'
 import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
-import { FramingFault, InputBuffer, isFault, LineFramer, parseFrames } from '@sapwood/wire'
+import { FramingFault, InputBuffer, isFault, LineFramer, readFrames } from '@sapwood/wire'
 import type { AnyCall } from './call.ts'
 import { itemMessage } from './item.ts'
 import { fault } from './problem.ts'
@@ -102,7 +102,7 @@ export class Lines implements Component {
 
   #line(line: string): void {
     const { hub } = this.#call.context
-    const frames = parseFrames(line)
+    const frames = readFrames(line)
     if (isFault(frames)) return this.#wrong({ ...frames, code: 'LINE_INVALID' })
     for (const frame of frames) {
       const wrong = refusal(hub, this.principal, frame)

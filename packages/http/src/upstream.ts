@@ -3,7 +3,7 @@
  * their numbers, each once, however often it is sent (OR-06).
  */
 import type { Session } from '@sapwood/hub'
-import { isFault, parseFrames } from '@sapwood/wire'
+import { isFault, readFrames } from '@sapwood/wire'
 import { textOf } from './body.ts'
 import type { Call } from './call.ts'
 import { readNumber } from './poll.ts'
@@ -43,7 +43,7 @@ function take(call: Call, session: Session, number: number, body: Buffer | undef
   }
   if (number === last + 1) {
     const text = textOf(body)
-    const frames = text === undefined ? NOT_UTF8 : parseFrames(text)
+    const frames = text === undefined ? NOT_UTF8 : readFrames(text)
     if (isFault(frames)) return call.problem({ ...frames, status: 400 })
     RECEIVED.set(session, number)
     session.seen()

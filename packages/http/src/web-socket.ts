@@ -19,9 +19,9 @@ import type { Frame, WebSocketHandler } from '@sapwood/wire'
 import {
   closeFrame,
   isFault,
-  parseFrames,
   pingFrame,
   pongFrame,
+  readFrames,
   WebSocketDecoder,
 } from '@sapwood/wire'
 import type { HttpContext } from './call.ts'
@@ -103,7 +103,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
 
   text(text: string): void {
     if (this.#closing) return
-    const frames = parseFrames(text)
+    const frames = readFrames(text)
     if (isFault(frames)) return this.#wrong(frames)
     for (let i = 0; i < frames.length; i++) this.#take(frames[i] as Frame)
   }

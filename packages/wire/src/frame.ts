@@ -34,7 +34,7 @@ export const FRAME_LIMITS: FrameLimits = /* @__PURE__ */ Object.freeze({ reply: 
 /** The body of an update without a message: the empty string, as JSON. */
 const NOTHING = '""'
 
-class ParsedFrame implements Frame {
+export class ParsedFrame implements Frame {
   readonly path: string
   readonly message: Message
   readonly at: string | undefined

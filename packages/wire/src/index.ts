@@ -44,6 +44,7 @@ export {
   replyOf,
   unhandledReply,
 } from './handler.ts'
+export { isSurelyJson, jsonEnd } from './json-end.ts'
 export { jsonLine } from './json-line.ts'
 export { JsonMember, singleLine } from './json-member.ts'
 export { compactJson, isJson } from './json-text.ts'
@@ -67,6 +68,7 @@ export { PIPE_VERSION } from './pipe/session-messages.ts'
 export type { PipeSessionOptions } from './pipe/session-parts.ts'
 export type { FieldList, RequestHead, ResponseHead } from './pipe/stream-head.ts'
 export { isInterim, NO_FIELDS } from './pipe/stream-head.ts'
+export { readFrames } from './plain-frame.ts'
 export type { PollAnswer } from './poll.ts'
 export { parsePoll, pollAnswer } from './poll.ts'
 export { eventName, retryLine, serverSentEvent } from './server-sent-events.ts'

@@ -5,9 +5,8 @@
  * Invariant: extents are those of the value that `JSON.parse` would give; of a repeated key the last one.
  */
 
-const TAB = 9
-const LINE_FEED = 10
-const CARRIAGE_RETURN = 13
+import { skipSpace } from './json-end.ts'
+
 const SPACE = 32
 const QUOTE = 34
 const COMMA = 44
@@ -84,14 +83,6 @@ export class JsonMember {
 export function singleLine(json: string): string {
   if (json.indexOf('\n') < 0 && json.indexOf('\r') < 0) return json
   return json.replace(/[\r\n]/g, ' ')
-}
-
-function skipSpace(text: string, at: number): number {
-  for (let i = at; ; i++) {
-    const code = text.charCodeAt(i)
-    if (code > SPACE) return i
-    if (code !== SPACE && code !== LINE_FEED && code !== CARRIAGE_RETURN && code !== TAB) return i
-  }
 }
 
 /** From behind an opening quote to behind the closing one: the next quote with an even number of backslashes before. */

@@ -3,6 +3,8 @@
  * Invariant: numbers and strings stay as they were written, so `1e400` and integers of thirty digits survive.
  */
 
+import { isSurelyJson } from './json-end.ts'
+
 const QUOTE = 34
 const BACKSLASH = 92
 const SPACE = 32
@@ -19,6 +21,7 @@ const BRACKET = /^[ \t\n\r]*["[{]/
  */
 export function isJson(text: string): boolean {
   if (!BRACKET.test(text)) return NUMBER.test(text) || WORD.test(text)
+  if (isSurelyJson(text)) return true
   try {
     JSON.parse(text)
     return true

@@ -17,7 +17,7 @@ import type { Hello } from '@sapwood/http'
 import { readHello } from '@sapwood/http'
 import { sourceOf } from '@sapwood/net'
 import type { Frame } from '@sapwood/wire'
-import { isFault, parseFrames } from '@sapwood/wire'
+import { isFault, readFrames } from '@sapwood/wire'
 import { SHUTDOWN } from '../peer/peer-faults.ts'
 import type { DownstreamOwner } from './pipe-downstream.ts'
 import { PipeDownstream } from './pipe-downstream.ts'
@@ -64,7 +64,7 @@ export class UpdatePeer<Session extends CarriedSession> implements DownstreamOwn
   take(bytes: Uint8Array): void {
     this.identify()
     if (bytes.length > this.#host.body + OVERHEAD) return this.#refuse(TOO_LARGE, 0)
-    const frames = isUtf8(bytes) ? parseFrames(textOf(bytes)) : NOT_UTF8
+    const frames = isUtf8(bytes) ? readFrames(textOf(bytes)) : NOT_UTF8
     if (isFault(frames)) return this.#wrong(frames)
     for (const frame of frames) this.#take(frame)
   }

@@ -144,6 +144,26 @@ test('who leaves while a checker still thinks leaves nothing behind', async (t) 
   t.equal(stand.hub.sessions.size, 0)
 })
 
+test('a server that closes ends handshakes that a checker still thinks about', async (t) => {
+  let asked = 0
+  const checker = {
+    check: () => {
+      asked++
+    },
+  }
+  const stand = await serve(t, { http: { dev: false, checkers: [checker] } })
+  const head = 'GET /ws?token=x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n'
+  const rest =
+    'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'
+  const whole = new Raw(stand).write(head + rest)
+  const parts = new Raw(stand).write(head)
+  await eventually(() => asked === 1, 'the first was asked about')
+  parts.write(rest)
+  await eventually(() => asked === 2, 'both were asked about')
+  await within(stand.server.close(), 'the server closes', 1_000)
+  await eventually(() => whole.socket.closed && parts.socket.closed, 'both have ended')
+})
+
 test('mistakes are told with a code and hurt nobody', async (t) => {
   const stand = await serve(t)
   const client = new WsClient(stand)

@@ -56,7 +56,6 @@ const CLOSING = 2000
 /** A request that wants to become a WebSocket. */
 interface Upgrade {
   readonly context: HttpContext
-  readonly open: Set<Duplex>
   readonly request: HttpRequest
   readonly head: RequestHead
   readonly path: string
@@ -82,7 +81,10 @@ export class Upgrades {
     const head = readHead(request)
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
     const { peers } = context.options
-    const upgrade: Upgrade = { context, open, request, head, path, socket, first }
+    const upgrade: Upgrade = { context, request, head, path, socket, first }
+    // from now on, since whoever says who it is may take its time
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
     if (peers !== undefined && path.startsWith(CLIENT)) return askPeer(upgrade, peers)
     if (path !== SESSION && !context.bridges.serves(path)) {
       return refuse(context, socket, fault('NOT_FOUND', 'WebSockets are served at /ws', 404))
@@ -107,10 +109,7 @@ export class Upgrades {
 }
 
 /** Hands a connection that is to speak another protocol to the peer that it asks. */
-function askPeer(
-  { context, open, request, head, socket, first }: Upgrade,
-  peers: PeerGateway,
-): void {
+function askPeer({ context, request, head, socket, first }: Upgrade, peers: PeerGateway): void {
   const { trust } = context
   const refused = trust.hostRefusal(head) ?? trust.pageRefusal(head)
   if (refused !== undefined) return refuse(context, socket, refused, REFUSED)
@@ -123,8 +122,6 @@ function askPeer(
       if (unwanted !== undefined) return refuse(context, socket, unwanted, REFUSED)
       if (!socket.writable) return
       if (!peers.has(target.name)) return refuse(context, socket, NO_UPGRADE, ABSENT)
-      open.add(socket)
-      socket.on('close', () => open.delete(socket))
       const handed = { target, isCredential: true }
       release(socket)
       socket.on('error', () => socket.destroy())
@@ -135,7 +132,7 @@ function askPeer(
 }
 
 function shake(upgrade: Upgrade, principal: Principal): void {
-  const { context, open, request, head, path, socket } = upgrade
+  const { context, request, head, path, socket } = upgrade
   if (request.method !== 'GET') {
     const problem = fault('METHOD_NOT_ALLOWED', 'a WebSocket begins with GET', 405)
     return refuse(context, socket, problem)
@@ -147,8 +144,6 @@ function shake(upgrade: Upgrade, principal: Principal): void {
     return refuse(context, socket, problem, headers)
   }
   if (!socket.writable) return
-  open.add(socket)
-  socket.on('close', () => open.delete(socket))
   const address = context.trust.address(request, head)
   if (!isSession) return bridge(upgrade, principal, address, handshake)
   accept(socket, handshake)

@@ -1,7 +1,7 @@
 /** Updates of every kind that may travel, and what peers may send instead. */
 import type { Meta } from '@sapwood/core'
 import { BYTES_TYPE, isPlainPath, JSON_TYPE, Mark, message, NO_META, Update } from '@sapwood/core'
-import { singleLine } from '@sapwood/wire'
+import { FRAME_LIMITS, singleLine } from '@sapwood/wire'
 import fc from 'fast-check'
 
 /** Any UTF-16 units, lone surrogates among them. */
@@ -38,7 +38,9 @@ const said = {
   code: fc.integer({ min: 0, max: 255 }),
   status: fc.integer({ min: 100, max: 599 }),
 }
-const addressed = { reply: word, after: word }
+/** A path for replies is shorter than other words: few graphemes may be many bytes. */
+const reply = word.filter((text) => Buffer.byteLength(text) <= FRAME_LIMITS.reply)
+const addressed = { reply, after: word }
 
 const plainMeta: fc.Arbitrary<Meta> = fc.record(said, { requiredKeys: [], noNullPrototype: true })
 const addressedMeta: fc.Arbitrary<Meta> = fc.record(

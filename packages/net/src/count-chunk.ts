@@ -1,8 +1,9 @@
 /**
- * The memory of chunks that pass through. Node reads each chunk into memory beside V8's heap, up to 64 KiB of it for one small object on the
- * heap. V8 counts both, and marks its whole heap when about 20 MB have come by, dead or not: a third of what a body costs.
- * A scavenge finds the dead ones for a tenth of that, but V8 runs one only when the heap has filled with small objects. So
- * who reads what may be large says how much it was, and every 4 MiB are followed by a scavenge.
+ * The memory of chunks that pass through. Node reads each chunk into memory beside V8's heap, up to 64 KiB of it for
+ * one small object on the heap. V8 counts both, and marks its whole heap when about 20 MB have come by, dead or not:
+ * that was a quarter of what a body cost. A scavenge finds the dead ones for a tenth of it, but V8 runs one only when
+ * the heap has filled with small objects. So who reads what may be large says how much it was, and every 4 MiB are
+ * followed by a scavenge.
  * Invariant: none within a read, and at most one waits; without one everything still works, as V8 would have it.
  */
 import { setFlagsFromString } from 'node:v8'
@@ -12,7 +13,8 @@ import { runInNewContext } from 'node:vm'
 const EACH = 4 * 1024 * 1024
 
 let bytesPassed = 0
-let scavenge: (() => void) | undefined
+let waits = false
+let collect: Collect | undefined
 
 /**
  * A chunk was read. It costs an addition.
@@ -21,18 +23,24 @@ let scavenge: (() => void) | undefined
  */
 export function countChunk(bytes: number): void {
   bytesPassed += bytes
-  if (bytesPassed < EACH) return
-  bytesPassed = 0
-  scavenge ??= scavenger()
+  if (bytesPassed < EACH || waits) return
+  waits = true
   setImmediate(scavenge)
 }
 
+function scavenge(): void {
+  bytesPassed = 0
+  waits = false
+  collect ??= collector()
+  collect({ type: 'minor' })
+}
+
 /** Node shows V8's collector to those who ask for it when a context is made, so one is made, and forgotten. */
-function scavenger(): () => void {
+function collector(): Collect {
   setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('globalThis.gc') as Collect | undefined
+  const gc = runInNewContext('globalThis.gc') as Collect | undefined
   setFlagsFromString('--no-expose-gc')
-  return () => collect?.({ type: 'minor' })
+  return gc ?? (() => undefined)
 }
 
 type Collect = (options: { readonly type: 'minor' }) => void

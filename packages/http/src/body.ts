@@ -7,7 +7,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fault, Message, Meta, Timed, Wheel } from '@sapwood/core'
 import { BYTES_TYPE, JSON_TYPE, message, NO_META, TEXT_TYPE, Timer } from '@sapwood/core'
-import { isJson, isSurelyJson, mediaType } from '@sapwood/wire'
+import { isJson, isSurelyJson, mediaType, singleLine } from '@sapwood/wire'
 import { fault } from './problem.ts'
 
 /** What takes a body when it is complete. */
@@ -152,7 +152,7 @@ export function readBody(
     const text = textOf(body)
     if (text === undefined) return fault('BODY_INVALID', 'the body is not valid UTF-8')
     const wrong = isSurelyJson(text) ? undefined : jsonFault(text)
-    return wrong ?? message(oneLine(text), JSON_TYPE, meta)
+    return wrong ?? message(singleLine(text), JSON_TYPE, meta)
   }
   if (body === undefined) return message(EMPTY_JSON, JSON_TYPE, meta)
   if (type === '' || type === 'application/x-www-form-urlencoded') return guessed(body, meta)
@@ -163,7 +163,7 @@ export function readBody(
 function guessed(body: Buffer, meta: Meta): Message {
   const text = textOf(body)
   if (text === undefined) return message(body, BYTES_TYPE, meta)
-  return isJson(text) ? message(oneLine(text), JSON_TYPE, meta) : message(text, TEXT_TYPE, meta)
+  return isJson(text) ? message(singleLine(text), JSON_TYPE, meta) : message(text, TEXT_TYPE, meta)
 }
 
 /** What is wrong with it, if it is not JSON. */
@@ -181,11 +181,6 @@ export function textOf(body: Buffer | undefined): string | undefined {
   if (body === undefined) return ''
   if (isAscii(body)) return body.toString('latin1')
   return isUtf8(body) ? body.toString('utf8') : undefined
-}
-
-/** JSON on one line: outside of strings a line end means as much as a space, inside there is none. */
-function oneLine(text: string): string {
-  return text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, ' ') : text
 }
 
 function isTextual(type: string): boolean {

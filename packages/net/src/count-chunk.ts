@@ -35,8 +35,10 @@ function scavenge(): void {
   collect({ type: 'minor' })
 }
 
-/** Node shows V8's collector to those who ask for it when a context is made, so one is made, and forgotten. */
+/** V8 shows its collector in contexts that are made while its flag is set, so one is made, unless all have it. */
 function collector(): Collect {
+  const { gc: known } = globalThis as { gc?: Collect }
+  if (known !== undefined) return known
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('globalThis.gc') as Collect | undefined
   setFlagsFromString('--no-expose-gc')

@@ -239,3 +239,14 @@ test('DATA is handed on in the parts in which it comes, without a copy', async (
   }
   t.same(parts, [16_374, 16_384, 16_384, 858])
 })
+
+test('a framer that waits for the next frame holds nothing of what was received', async (t) => {
+  const framer = new PipeFramer()
+  const input = new InputBuffer()
+  input.push(frame(FrameType.ping, 0, false, new Uint8Array(8)))
+  const ping = framer.decode(input)
+  if (ping === undefined || 'code' in ping) throw new Error('no frame')
+  t.equal(ping.payload.length, 8)
+  t.equal(framer.decode(input), undefined)
+  t.equal(ping.payload.length, 0, 'a view would keep the chunk that it was cut from')
+})

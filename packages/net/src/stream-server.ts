@@ -7,7 +7,7 @@ import type { Server, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Address } from './address.ts'
 import { listenFault } from './listen-fault.ts'
-import { countWhileOpen, StreamLink } from './stream-link.ts'
+import { StreamLink } from './stream-link.ts'
 import type { TransportHost } from './transport.ts'
 
 /** Connections that the kernel keeps (TN-27). */
@@ -85,10 +85,14 @@ export class StreamServer {
     // it is gone already
     if (socket.destroyed) return
     const { remote } = this.#options.addresses(socket)
-    if (!countWhileOpen(socket, remote, this.#host)) return void socket.destroy()
-    if (!secure) return this.#arrived(socket)
-    this.#raw.add(socket)
-    socket.once('close', () => this.#raw.delete(socket))
+    if (!this.#host.admit(remote)) return void socket.destroy()
+    if (secure) this.#raw.add(socket)
+    // one listener for both: ten thousand idle sockets hold what each of them has
+    socket.on('close', () => {
+      this.#raw.delete(socket)
+      this.#host.left(remote)
+    })
+    if (!secure) this.#arrived(socket)
   }
 
   #arrived(socket: Socket): void {

@@ -19,6 +19,7 @@ export interface GreetingOwner {
 
 export class Greeting implements LinkHolder, Timed {
   readonly link: PeerLink
+  readonly certificate: X509Certificate
   /** The names in the certificate. */
   readonly names: readonly string[]
   readonly #owner: GreetingOwner
@@ -36,6 +37,7 @@ export class Greeting implements LinkHolder, Timed {
   ) {
     this.#owner = owner
     this.#limit = limit
+    this.certificate = certificate
     this.names = names
     this.link = new PeerLink(stream, new PipeLink(allocate), certificate, this)
     owner.wheel.set(this.#timer, limit)

@@ -144,7 +144,7 @@ export class PeerDialler implements PeerOwner, AttemptsOwner, Timed {
     if (server === undefined) return
     server.peer = undefined
     if (this.#isClosed) return
-    if (spare === undefined) return this.#broken(peer, fault, wasLive, 0, server)
+    if (spare?.certificate === undefined) return this.#broken(peer, fault, wasLive, 0, server)
     // it is there, and new: another session begins at once, here or, if it hangs up, on the next connection
     if (peer.session.peerInstance !== '') this.#backoff.reset()
     server.peer = this.#begin(spare.certificate)

@@ -4,6 +4,7 @@
  * Invariant: its holder hears `lost` once, and nothing after it.
  */
 import type { X509Certificate } from 'node:crypto'
+import { TLSSocket } from 'node:tls'
 import type { Fault, Wheel } from '@sapwood/core'
 import type { Link, LinkOwner } from '@sapwood/net'
 import type { PipeLink, PipeSink } from '@sapwood/wire'
@@ -24,21 +25,27 @@ const SOCKET_BYTES = 131_072
 const LINGER = 2_000
 
 export class PeerLink implements LinkOwner, PipeSink {
-  #pipe: PipeLink
-  /** What the peer has shown. */
-  readonly certificate: X509Certificate
   readonly stream: Link
+  #pipe: PipeLink
+  #certificate: X509Certificate | undefined
   #holder: LinkHolder | undefined
 
   constructor(stream: Link, pipe: PipeLink, certificate: X509Certificate, holder: LinkHolder) {
     this.stream = stream
     this.#pipe = pipe
-    this.certificate = certificate
+    this.#certificate = certificate
     this.#holder = holder
   }
 
   get pipe(): PipeLink {
     return this.#pipe
+  }
+
+  /** What the peer has shown. Undefined where only the connection had it, and is gone. */
+  get certificate(): X509Certificate | undefined {
+    if (this.#certificate !== undefined) return this.#certificate
+    const { socket } = this.stream
+    return socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined
   }
 
   /** Bytes that may be written now. */
@@ -55,6 +62,14 @@ export class PeerLink implements LinkOwner, PipeSink {
   begin(pipe: PipeLink, holder: LinkHolder): void {
     this.#pipe = pipe
     this.#holder = holder
+  }
+
+  /**
+   * Leaves the certificate to the connection: it is asked for once in a while, and with all that was read of it measures
+   * a kilobyte. Of a listener: where a client of TLS resumes, its connection knows none.
+   */
+  releaseCertificate(): void {
+    if (this.stream.socket instanceof TLSSocket) this.#certificate = undefined
   }
 
   /** Begins to tell. */

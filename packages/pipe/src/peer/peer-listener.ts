@@ -267,22 +267,19 @@ export class PeerListener implements PeerOwner, GreetingOwner {
   #changed(change: TrustChange): void {
     if (change.authorities || change.bans) {
       const before = this.sessions.size
-      for (const peer of this.sessions.all()) this.#checkSession(peer)
+      // one without a link is checked when it comes back
+      for (const peer of this.sessions.all()) peer.check()
       if (change.authorities && this.sessions.size === before) this.#entrance.forgetTickets()
     }
     if (change.identity || change.authorities) this.#entrance.renew()
   }
-
-  /** One without a link is checked when it comes back. */
-  #checkSession(peer: Peer): void {
-    if (peer.certificate !== undefined) peer.check()
-  }
 }
 
 /** The names of a certificate, the one that its holder goes by first. */
-function namesOf({ names, link }: Greeting, { name }: SessionMessage): readonly string[] | Fault {
+function namesOf(greeting: Greeting, { name }: SessionMessage): readonly string[] | Fault {
+  const { names, certificate } = greeting
   if (name === '') return names
-  const said = findName(link.certificate, name)
+  const said = findName(certificate, name)
   if (said !== undefined) return [said, ...names.filter((each) => each !== said)]
-  return nameFaultOf(link.certificate, 'client', name) ?? names
+  return nameFaultOf(certificate, 'client', name) ?? names
 }

@@ -178,12 +178,12 @@ export class Peer implements LinkHolder, LinkEvents, Living {
 
   /** Checks the certificate on the link again: what was trusted then may not be now. */
   check(): void {
-    const link = this.#link
-    if (link === undefined) return
+    const { certificate } = this
+    if (certificate === undefined) return
     const { owner } = this.#options
-    const fault = owner.checkAgain(this, link.certificate)
+    const fault = owner.checkAgain(this, certificate)
     if (fault !== undefined) return this.close(fault)
-    this.#life.shown(owner.validUntil(link.certificate))
+    this.#life.shown(owner.validUntil(certificate))
   }
 
   arrived(link: PeerLink, bytes: Uint8Array): void {
@@ -211,6 +211,7 @@ export class Peer implements LinkHolder, LinkEvents, Living {
     if (this.#arriving !== undefined) {
       this.#link?.destroy()
       this.#take(this.#arriving)
+      this.#arriving.releaseCertificate()
     }
     this.#life.begin()
     this.#former?.end(this.#wheel)
@@ -298,9 +299,10 @@ export class Peer implements LinkHolder, LinkEvents, Living {
 
   #take(link: PeerLink): void {
     this.#link = link
-    this.#principal = undefined
-    this.exchanges.principal = this.principal
-    this.#life.shown(this.#options.owner.validUntil(link.certificate))
+    const { certificate } = link
+    this.#principal = peerPrincipal(this.name, certificate)
+    this.exchanges.principal = this.#principal
+    if (certificate !== undefined) this.#life.shown(this.#options.owner.validUntil(certificate))
     this.#life.begin()
   }
 

@@ -43,7 +43,11 @@ export class PipeFramer implements Framer<PipeFrame> {
     if (this.#left > 0) return this.#part(input, frame, false)
     if (this.#fault !== undefined) return this.#fault
     const available = input.length
-    if (available <= TYPE) return undefined
+    if (available <= TYPE) {
+      // it is a view, and would keep all that was received with it until the next frame
+      frame.payload = NOTHING
+      return undefined
+    }
     const first = input.at(TYPE) as number
     const type = first & ~END_FLAG
     const limit = PAYLOAD_LIMITS[type] ?? -1

@@ -32,12 +32,11 @@ function plainFrame(text: string): Frame | undefined {
   if (!text.startsWith('{"path"')) return undefined
   const quote = behind(text, 7, COLON)
   if (quote < 0 || text.charCodeAt(quote) !== QUOTE) return undefined
-  const path = quote + 1
-  const pathEnd = text.indexOf('"', path)
-  if (pathEnd < 0 || stringEnd(text, path) !== pathEnd + 1) return undefined
-  const said = text.slice(path, pathEnd)
-  if (said.includes('\\')) return undefined
-  const key = behind(text, pathEnd + 1, COMMA)
+  const pathEnd = stringEnd(text, quote + 1)
+  if (pathEnd < 0) return undefined
+  const path = text.slice(quote + 1, pathEnd - 1)
+  if (path.includes('\\')) return undefined
+  const key = behind(text, pathEnd, COMMA)
   if (key < 0 || !text.startsWith('"message"', key)) return undefined
   const start = behind(text, key + 9, COLON)
   if (start < 0) return undefined
@@ -46,7 +45,7 @@ function plainFrame(text: string): Frame | undefined {
   const close = behind(text, end, CLOSE_OBJECT)
   if (close !== text.length) return undefined
   const body = singleLine(text.slice(start, end))
-  return new ParsedFrame(said, message(body), undefined, undefined, undefined)
+  return new ParsedFrame(path, message(body), undefined, undefined, undefined)
 }
 
 /** The place behind this character and the white space around it; -1 if it is not there. */

@@ -535,6 +535,27 @@ test('pings: ours are answered, theirs confirm, silence ends the socket and keep
   t.equal(stand.hub.sessions.size, 2, 'its session waits for it')
 })
 
+test('who sends pings and does not read the answers is owed few of them, and is let go', async (t) => {
+  const stand = await serve(t, { hub: { heartbeat: { interval: 200, timeout: 200 } } })
+  const greedy = new Raw(stand)
+  greedy.write(upgrade())
+  await greedy.got('101 Switching')
+  greedy.write(masked(HELLO))
+  await greedy.got('::hello')
+  const [session] = stand.hub.sessions
+  greedy.socket.pause()
+  const pings = Buffer.concat(Array.from({ length: 1000 }, () => masked('x'.repeat(125), 0x89)))
+  let owed = 0
+  for (let i = 0; session?.attached === true && i < 1000; i++) {
+    greedy.write(pings)
+    await pause(2)
+    owed = Math.max(owed, -(session.downstream?.room ?? 0))
+  }
+  t.ok(owed < 1000, 'a frame more than its socket has room for, at most')
+  t.equal(session?.attached, false)
+  greedy.socket.destroy()
+})
+
 test('a socket that never says anything is let go', async (t) => {
   const stand = await serve(t, {
     hub: { heartbeat: { interval: 50, timeout: 50 } },

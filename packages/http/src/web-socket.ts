@@ -115,8 +115,10 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
   }
 
   ping(payload: Uint8Array): void {
+    // only the newest needs an answer, so who does not take the answers is owed none
+    if (this.#closing || this.room <= 0) return
     this.#session?.seen()
-    if (!this.#closing) this.#socket.write(pongFrame(payload))
+    this.#socket.write(pongFrame(payload))
   }
 
   pong(): void {
@@ -166,7 +168,8 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
         this.#rotated = false
         this.#context.hub.sessions.forgetFormer(session)
       }
-      session.seen()
+      // who only speaks may have stopped to read
+      if (this.room > 0) session.seen()
       this.#context.hub.receive(session, frame.path, frame.message)
     } else if (this.#closing) return
     else if (this.#waiting !== undefined) {

@@ -255,6 +255,25 @@ test('limits: a full hub and a draining one answer 503 with Retry-After', async 
   }
 })
 
+test('limits.patterns holds for what a session follows in all, however it asks', async (t) => {
+  const stand = await serve(t, { http: { poll: AT_ONCE }, hub: { limits: { patterns: 2 } } })
+  const first = await poll(stand, '/poll?path=a')
+  const second = await poll(stand, `/poll/${first.reconnectWith}?path=b&path=c`)
+  t.same(
+    second.updates.map(({ path, message }) => [path, message.pattern, message.code]),
+    [
+      ['::connected', 'b', undefined],
+      ['::error', 'c', 'LIMIT_PATTERNS'],
+    ],
+  )
+  const token = second.reconnectWith.split('/')[0] ?? ''
+  const stream = await StreamClient.open(stand, `/events/${token}?path=d&path=a`)
+  await stream.frames.find(({ message }) => message.code === 'LIMIT_PATTERNS')
+  const [session] = stand.hub.sessions
+  t.same([...(session?.patterns.keys() ?? [])], ['a', 'b'])
+  stream.close()
+})
+
 test('more than fits into one answer comes in several, in order', async (t) => {
   const stand = await serve(t, { hub: { session: { outbox: 100_000 } }, http: { poll: AT_ONCE } })
   let last = await poll(stand, '/poll?path=a')

@@ -3,7 +3,7 @@
  * the session that it belongs to.
  */
 import type { Fault, Principal } from '@sapwood/core'
-import { CONNECT, connection, patternFault } from '@sapwood/core'
+import { CONNECT, jsonMessage, NO_META, patternFault } from '@sapwood/core'
 import type { Hub, Session } from '@sapwood/hub'
 import { parsePosition } from '@sapwood/hub'
 import type { Call } from './call.ts'
@@ -64,8 +64,8 @@ export function refusedAll(
   return forCaller(fault('NOT_ALLOWED', detail, 403), principal)
 }
 
-/** Subscribes a session in its own name; what is refused it is told as a problem. */
+/** Subscribes a session in its own name, as if it had asked for it itself; what is refused it is told as a problem. */
 export function subscribeAll(hub: Hub, session: Session, { patterns, after }: Subscription): void {
-  for (const pattern of patterns)
-    hub.update(session, CONNECT, connection(session.id, pattern, after))
+  if (patterns.length === 0) return
+  hub.receive(session, CONNECT, jsonMessage(patterns, after === undefined ? NO_META : { after }))
 }

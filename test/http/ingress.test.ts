@@ -462,6 +462,27 @@ test('NDJSON: limits.stream ends a stream, limits.body_time a silent one', async
   request.destroy()
 })
 
+test('NDJSON: a line that has no end when its stream is refused is not taken', async (t) => {
+  const stand = await serve(t, { http: { limits: { stream: 100 } } })
+  const taken: string[] = []
+  stand.hub.subscribe('**', (_message, path) => taken.push(path))
+  const raw = new Raw(stand)
+  const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
+  raw.write(
+    'POST /update HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n' +
+      'Transfer-Encoding: chunked\r\n\r\n' +
+      chunk('{"path":"whole","message":1}\n'),
+  )
+  await raw.got('"matched":1')
+  raw.write(chunk('{"path":"begun","message":1}'))
+  await pause(20)
+  raw.write(`${chunk('x'.repeat(100))}0\r\n\r\n`)
+  await raw.got('STREAM_TOO_LARGE')
+  raw.socket.end()
+  await raw.ended()
+  t.same(taken, ['whole'])
+})
+
 test('DB-22: the back end subscribes a client, and the client may drop and retake that', async (t) => {
   const stand = await serve(t, { http: { dev: false, keys: ['key'] } })
   const headers = { authorization: 'Bearer key' }

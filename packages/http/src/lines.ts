@@ -43,11 +43,13 @@ export class Lines implements Component {
   }
 
   read(chunk: Buffer): void {
+    if (this.#isOver) return
     this.#input.push(chunk)
     this.#pull(() => this.#framer.decode(this.#input))
   }
 
   end(): void {
+    if (this.#isOver) return
     this.#ended = true
     this.#pull(() => this.#framer.finish(this.#input))
     this.finish()
@@ -56,6 +58,11 @@ export class Lines implements Component {
   /** Another receipt waits. */
   noted(): void {
     if (this.#ended) this.finish()
+  }
+
+  /** Takes nothing more, not even the line that has begun: its end will not be known. */
+  abandon(): void {
+    this.#isOver = true
   }
 
   /** Takes the receipts that wait, behind the head. */

@@ -85,6 +85,7 @@ class StreamedLines extends Lines implements Timed {
   #break(problem: Fault): void {
     const { response, request } = this.#call
     this.stop()
+    this.abandon()
     this.#call.context.hub.counters.fault(problem.code)
     response.shouldKeepAlive = false
     if (response.headersSent) response.end(`${this.receipts()}${JSON.stringify(problem)}\n`)

@@ -189,6 +189,35 @@ test('disconnect: the client is sent away with a time to come back at, and then 
   await it.hub.close()
 })
 
+test('disconnect: control that is known not to have arrived waits for the client', async (t) => {
+  const { it } = setUp('disconnect', 10 * SIZE)
+  const client = it.subscriber('a/**', { confirms: true })
+  client.session.tell('::error', { code: 'LOST' })
+  it.hub.outlet.flush()
+  client.pipe.capacity = 0
+  it.count('a', 50, 100)
+  t.match(client.pipe.farewell, { reason: 'slow' })
+  client.resume({}, { after: `${it.hub.engine.epoch}-0` })
+  const came = client.take()
+  t.same(
+    came.filter(({ path }) => path === '::error').map((update) => bodyValue(update)),
+    [{ code: 'LOST' }],
+  )
+  t.equal(offsetsOf(came).length, 50)
+  await it.hub.close()
+})
+
+test('a client that much waits for can be given a transport', async (t) => {
+  const { it, client } = setUp('conflate', 1e9, { limits: { outbox: 1e9 } })
+  const { budget } = it.hub
+  for (let i = 0; i < 200_000; i++) client.session.tell('::error', i)
+  client.pipe.cut()
+  const waiting = budget.used
+  client.resume({ capacity: 0 })
+  t.ok(budget.used > waiting, 'a hello, in front of all the rest')
+  await it.hub.close()
+})
+
 test('the first pattern that matches says the policy, and what none matches catches up', async (t) => {
   const { hub } = new HubUnderTest({
     session: {

@@ -54,8 +54,7 @@ export class Outbox {
     const rest = this.#all()
     this.#reset()
     for (const update of updates) this.add(update)
-    if (this.#queue.length === 0) this.#queue = rest
-    else this.#queue.push(...rest)
+    this.#queue = this.#queue.length === 0 ? rest : this.#queue.concat(rest)
     for (const update of rest) this.#bytes += update.size
   }
 

@@ -216,8 +216,9 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
   dismiss(farewell: Farewell): void {
     const { downstream } = this
     if (downstream === undefined) return
-    downstream.close(farewell)
+    const unconfirmed = downstream.close(farewell)
     this.detach(downstream)
+    this.#keep(unconfirmed)
   }
 
   /** Its transport failed: lets go of it. The session waits for the client to come back. */
@@ -225,7 +226,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     const { downstream } = this
     if (downstream === undefined) return
     this.detach(downstream)
-    downstream.close({ reason: 'dead', retryAfter: 0 })
+    this.#keep(downstream.close({ reason: 'dead', retryAfter: 0 }))
   }
 
   /** Sends the client a control update. */
@@ -279,6 +280,11 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     const wait = this.#heartbeat.beat(now, downstream, ping)
     if (wait === DEAD) this.dismiss({ reason: 'dead', retryAfter: 0 })
     else if (this.attached) this.#host.wheel.set(this.#timer, wait)
+  }
+
+  /** Control that a transport has left undone waits for the next one. */
+  #keep(unconfirmed: readonly Update[]): void {
+    if (!this.#ended) this.#feed.pushFirst(unconfirmed.filter(isKept))
   }
 
   #leave(farewell: Farewell): readonly Update[] {

@@ -289,6 +289,42 @@ test('draining: not ready, sends everybody away with a time to come back, waits 
   await hub.close()
 })
 
+test('draining: who was asked something may answer first, and who is away is not waited for', async (t) => {
+  const stand = await serve(t, { http: { drain: { limit: 5_000 } } })
+  const asked = new WsClient(stand)
+  await asked.hello({ name: 'asked' })
+  const away = new WsClient(stand)
+  await away.hello({ name: 'away' })
+  const answer = call(stand, '/client/asked/time')
+  const lost = call(stand, '/client/away/time')
+  const { reply } = await asked.path('@asked/time')
+  await away.path('@away/time')
+  away.socket.terminate()
+  const [, other] = [...stand.hub.sessions]
+  await eventually(() => other?.attached === false, 'the other one is away')
+  const draining = stand.server.drain()
+  t.equal((await within(lost, 'the answer for who is away')).status, 502)
+  t.notOk(asked.frames.over)
+  asked.send({ path: '::reply', message: 'noon', reply })
+  t.equal((await answer).text, '"noon"')
+  t.match((await asked.path('::bye')).message, { reason: 'drain' })
+  await within(draining, 'the drain', 4_000)
+})
+
+test('draining a server whose hub is closed, or closes meanwhile, ends', async (t) => {
+  const closed = await serve(t, { http: { drain: { limit: 60_000 } } })
+  await closed.hub.close()
+  await within(closed.server.drain(), 'the drain of a closed hub')
+  const closing = await serve(t, { http: { drain: { limit: 60_000 } } })
+  const held = new Raw(closing)
+  held.write('POST /update/late HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n1')
+  await pause(30)
+  const draining = closing.server.drain()
+  await closing.hub.close()
+  await within(draining, 'the drain of a hub that closes')
+  await held.ended()
+})
+
 test('a connection that says nothing does not hold a drain, nor does an idle one', async (t) => {
   const stand = await serve(t, { http: { drain: { limit: 5_000 } } })
   const silent = new Raw(stand)

@@ -64,6 +64,11 @@ export class Wheel {
     return this.#pending
   }
 
+  /** Whether it was closed: nobody it is asked to wake will be. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
   now(): number {
     return this.#clock.now()
   }

@@ -156,6 +156,9 @@ async function drain(
   server.headersTimeout = Math.min(server.headersTimeout, HEAD_WHILE_DRAINING)
   const end = hub.wheel.now() + settings.drain.limit
   await new Promise<void>((resolve) => {
+    // a hub that is closed has no clock any more, and nothing to wait for
+    if (hub.wheel.closed) return resolve()
+    hub.controller.onStop(resolve)
     const look = (): void => {
       port.closeIdle()
       server.getConnections((_error, count) => {

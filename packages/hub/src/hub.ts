@@ -51,6 +51,9 @@ import { receive } from './upstream.ts'
 /** How often old updates are let go of when nothing is published. */
 const TRIM = 1000
 
+/** How often a hub that drains looks whether clients have answered what they were asked. */
+const LOOK = 50
+
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 export class Hub implements UpstreamHost, PartsHost {
@@ -244,12 +247,19 @@ export class Hub implements UpstreamHost, PartsHost {
     this.controller.unregister(session)
   }
 
-  /** Sends every client away, each with a time to come back at, so that they do not come all at once. */
+  /**
+   * Sends every client away, each with a time to come back at, so that they do not come all at once. Who was asked
+   * something may answer first; who is away will not find this hub again, and what it was asked fails.
+   */
   drain(spread = 2000): void {
     this.#draining = true
+    const asked = [...this.sessions].filter(({ openQuestions }) => openQuestions > 0)
+    for (const session of asked) if (!session.attached) session.end()
     for (const session of this.sessions) {
+      if (session.openQuestions > 0) continue
       session.dismiss({ reason: 'drain', retryAfter: Math.floor(Math.random() * spread) })
     }
+    if (asked.length > 0) this.wheel.after(LOOK, () => this.drain(spread))
   }
 
   /** Ends everything; leaves no timer behind. */

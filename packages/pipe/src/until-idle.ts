@@ -10,7 +10,7 @@ const LOOK = 20
  */
 export async function untilIdle(wheel: Wheel, limit: number, isIdle: () => boolean): Promise<void> {
   const until = wheel.now() + limit
-  while (!isIdle() && wheel.now() < until) {
+  while (!isIdle() && wheel.now() < until && !wheel.closed) {
     await new Promise<void>((resolve) => wheel.after(LOOK, resolve))
   }
 }

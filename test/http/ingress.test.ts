@@ -726,3 +726,39 @@ test('observers of ::connect and of what is published see it after it took effec
   stream.close()
   t.ok(await open(stand, '/health/live'))
 })
+
+test('an offer of another protocol is passed over, and the request answered', async (t) => {
+  const stand = await serve(t)
+  const taken: string[] = []
+  stand.hub.subscribe('**', ({ body }, path) => taken.push(`${path} ${body}`))
+  const offer =
+    'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n'
+  const post = (path: string, more: string): string =>
+    `POST /update/${path} HTTP/1.1\r\nHost: localhost\r\n${offer}Content-Length: 5\r\n\r\n${more}`
+  const whole = new Raw(stand)
+  whole.write(post('whole', '12345') + post('next', '67890'))
+  await whole.got('"matched":1}HTTP/1.1 200')
+  const parts = new Raw(stand)
+  parts.write(post('parts', '12'))
+  await pause(20)
+  parts.write(`345GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+  t.match(await parts.ended(), /"matched":1}.*"status":"live"/s)
+  const secure = new Raw(stand)
+  secure.write(
+    'GET /health/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: TLS/1.3\r\nConnection: upgrade\r\n\r\n',
+  )
+  await secure.got('"live"')
+  const chat = new Raw(stand)
+  chat.write(
+    'GET /health/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: irc/6.9\r\nConnection: upgrade, close\r\n\r\n',
+  )
+  t.match(await chat.ended(), /"live"/, 'and what else the connection was to do is kept')
+  for (const raw of [whole, secure]) raw.socket.destroy()
+  t.same(taken, ['whole 12345', 'next 67890', 'parts 12345'])
+})
+
+test('curl offers HTTP/2, and is answered', requires('curl'), async (t) => {
+  const stand = await serve(t)
+  t.match(await curl(['--http2', '-d', '{"a":1}', `${stand.url}/update/a`]), /"matched":0/)
+  t.match(await curl(['--http2', `${stand.url}/client/hub/cat//a`]), /"a"/)
+})

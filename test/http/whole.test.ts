@@ -66,7 +66,7 @@ const REQUESTS: Readonly<Record<string, string>> = {
   'a body that is too large': request('POST /update/a', 'x'.repeat(2_000)),
   'a question': request('GET /client/nobody/time?wait=0'),
   'a WebSocket that is none': request('GET /ws').replace('close', 'Upgrade\r\nUpgrade: websocket'),
-  'an upgrade to nothing': request('GET /x').replace('close', 'Upgrade\r\nUpgrade: x'),
+  'an upgrade to nothing': request('GET /x').replace('close', 'Upgrade, close\r\nUpgrade: x'),
 }
 
 for (const [what, text] of Object.entries(REQUESTS)) {

@@ -184,6 +184,8 @@ test('WebSocket through the pipe: messages of any size, close codes, refusals', 
   await t.test('an offer of HTTP/2 is answered as what it is', CURL, async (t) => {
     const plain = await curl(['--http2', `${stand.url}/client/alpha/plain`])
     t.equal(plain, `GET 127.0.0.1:${stand.port}`)
+    const sent = await curl(['--http2', '-d', 'x=1', `${stand.url}/client/alpha/plain`])
+    t.equal(sent, `POST 127.0.0.1:${stand.port}`)
   })
 })
 

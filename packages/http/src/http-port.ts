@@ -35,7 +35,7 @@ export class HttpPort {
     this.#context = context
     this.#assets = assets
     this.server = this.#makeServer()
-    this.#upgrades = new Upgrades(context)
+    this.#upgrades = new Upgrades(context, this.server)
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
       socket.on('error', () => socket.destroy())
       this.#upgrades.take(request, socket, first)

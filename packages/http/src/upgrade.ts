@@ -7,9 +7,11 @@
  *     /ws               sapwood.v1    a session
  *     /tcp/<host:port>  binary        a bridge to what was dialled for it, where bridges are on
  *
- * `/client/<name>/…` is handed to the peer of that name, whatever the protocol.
+ * `/client/<name>/…` is handed to the peer of that name, whatever the protocol. A request that offers none that is spoken
+ * here is answered as if it had not.
  */
 import { hash } from 'node:crypto'
+import type { Server } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Fault, Principal } from '@sapwood/core'
@@ -26,6 +28,7 @@ import {
 } from '@sapwood/wire'
 import type { BridgeRefusal } from './bridges.ts'
 import type { HttpContext } from './call.ts'
+import { isDeclined, offeredProtocols, readWithoutUpgrade } from './declined-upgrade.ts'
 import { endSocket } from './end-socket.ts'
 import type { HttpRequest } from './http-message.ts'
 import type { PeerGateway } from './peers.ts'
@@ -67,26 +70,35 @@ interface Upgrade {
 /** Takes the requests that want to upgrade. */
 export class Upgrades {
   readonly #context: HttpContext
+  readonly #server: Server
   /** Sockets that left HTTP behind. Node forgets them; whoever closes must not. */
   readonly open: Set<Duplex> = new Set()
 
-  constructor(context: HttpContext) {
+  /** @param server answers the requests that offer nothing which is spoken here. */
+  constructor(context: HttpContext, server: Server) {
     this.#context = context
+    this.#server = server
   }
 
   /** Its errors are looked after, and nobody else reads it from now on. @param first what came behind the head. */
   take(request: HttpRequest, socket: Duplex, first: Buffer): void {
     const context = this.#context
     const { open } = this
-    const head = readHead(request)
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
     const { peers } = context.options
+    const isForPeer = peers !== undefined && path.startsWith(CLIENT)
+    const isForSocket = path === SESSION || context.bridges.serves(path)
+    const isPlain = isForPeer
+      ? isDeclined(request)
+      : !offeredProtocols(request).includes('websocket')
+    if (isPlain && !isForSocket) return readWithoutUpgrade(this.#server, request, socket, first)
+    const head = readHead(request)
     const upgrade: Upgrade = { context, request, head, path, socket, first }
     // from now on, since whoever says who it is may take its time
     open.add(socket)
     socket.on('close', () => open.delete(socket))
-    if (peers !== undefined && path.startsWith(CLIENT)) return askPeer(upgrade, peers)
-    if (path !== SESSION && !context.bridges.serves(path)) {
+    if (isForPeer) return askPeer(upgrade, peers)
+    if (!isForSocket) {
       return refuse(context, socket, fault('NOT_FOUND', 'WebSockets are served at /ws', 404))
     }
     const { trust } = context

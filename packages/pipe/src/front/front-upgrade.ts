@@ -67,14 +67,10 @@ export class FrontUpgrade implements Questioner, Timed {
     this.#timeout = target.timeout ?? front.timeout
     if (first.length > 0) this.#hold(first)
     const head = requestHead(request, inquiry, this.#timeout)
-    // what curl offers for HTTP/2 is answered as the plain request that it is, too
-    const isPlain = /^h2c$/i.test(fields.upgrade ?? '')
     this.#question = new Question(front, this, {
       name: target.name,
-      head: isPlain
-        ? head
-        : { ...head, headers: [...head.headers, 'upgrade', fields.upgrade ?? ''] },
-      ends: isPlain,
+      head: { ...head, headers: [...head.headers, 'upgrade', fields.upgrade ?? ''] },
+      ends: false,
       wait: target.wait ?? front.wait,
     })
   }

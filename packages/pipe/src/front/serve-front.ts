@@ -6,7 +6,16 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { SapwoodError, Wheel } from '@sapwood/core'
-import { clientFault, HEAD_LATE, isLoopbackName, release, WholeRequests } from '@sapwood/http'
+import type { HttpRequest } from '@sapwood/http'
+import {
+  clientFault,
+  HEAD_LATE,
+  isDeclined,
+  isLoopbackName,
+  readWithoutUpgrade,
+  release,
+  WholeRequests,
+} from '@sapwood/http'
 import type { Address } from '@sapwood/net'
 import {
   formatAddress,
@@ -50,13 +59,16 @@ export async function serveFront(options: FrontOptions): Promise<Front> {
   const door = new FrontDoor(options, context, trust)
   const limits = { ...FRONT_DEFAULTS.limits, ...options.limits }
   const server = makeServer(door, limits.headerTime)
+  const upgrade = (request: HttpRequest, socket: Socket, first: Uint8Array): void => {
+    if (isDeclined(request)) return readWithoutUpgrade(server, request, socket, first)
+    release(socket)
+    door.upgrade(request, socket, first)
+  }
+  server.on('upgrade', upgrade)
   const whole = new WholeRequests(server, {
     wheel: context.wheel,
     take: (request, response) => door.takeWhole(request, response),
-    upgrade: (request, socket, first) => {
-      release(socket)
-      door.upgrade(request, socket, first)
-    },
+    upgrade,
     late: (socket) => door.end(socket, HEAD_LATE),
   })
   const found = place === undefined ? undefined : await listen(server, place)
@@ -119,9 +131,6 @@ function makeServer(door: FrontDoor, headersTimeout: number): Server {
     door.take(request, response)
   server.on('request', take)
   server.on('checkContinue', take)
-  server.on('upgrade', (request: IncomingMessage, socket: Socket, first: Buffer) =>
-    door.upgrade(request, socket, first),
-  )
   server.on('connect', (_request: IncomingMessage, socket: Socket) => door.tunnel(socket))
   server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
     if (socket.writable && error.code !== 'ECONNRESET') door.end(socket, clientFault(error))

@@ -408,6 +408,17 @@ test('an answer without a body has none', async (t) => {
   }
 })
 
+test('an answer that says its date has that one, and no other', async (t) => {
+  const said = 'Sun, 06 Nov 1994 08:49:37 GMT'
+  const stand = await bare(t, (_request, response) => {
+    response.writeHead(200, ['date', said])
+    response.end('a')
+    return true
+  })
+  const got = await answers(stand, ONE.replace('Host', 'Connection: close\r\nHost'))
+  t.same(got.match(/^date: .*$/gim), [`date: ${said}`])
+})
+
 test('what is no header is thrown at whoever says it, and nothing of it is sent', async (t) => {
   const thrown: unknown[] = []
   const attempts: ((response: WholeResponse) => void)[] = [

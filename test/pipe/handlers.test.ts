@@ -9,7 +9,7 @@ import { eventually, FakeClock } from '@sapwood/testkit'
 import type { Handlers } from '@sapwood/wire'
 import { test } from 'tap'
 import { pattern } from '../wire/pipe-pair.ts'
-import { ExchangePair } from './exchange-pair.ts'
+import { Asked, ExchangePair } from './exchange-pair.ts'
 
 type Table = Record<string, (context: HandlerContext, data: never, ...args: string[]) => unknown>
 
@@ -426,6 +426,25 @@ test('a stream breaks for its handler when the asker gives up', async (t) => {
   t.equal((thrown as { code: string }).code, 'CANCELLED')
   t.ok(signal?.aborted)
   await asked.until(() => pair.far.session.streams === 0)
+})
+
+test('an offer of another protocol is passed over by handlers, which answer at once', async (t) => {
+  const read = streaming(async (_context: HandlerContext, [, body]: [string, Readable]) => {
+    let size = 0
+    for await (const part of body) size += part.length
+    return size
+  })
+  const pair = pairOf({ get_plain: () => 'plain', get_read: read } as Table)
+  for (const [target, text] of [
+    ['/plain', '"plain"'],
+    ['/read', '0'],
+  ] as const) {
+    const asked = new Asked(pair, { target, headers: ['upgrade', 'websocket'] }, undefined, true)
+    t.equal((await asked.end()).text, text)
+    t.equal(asked.head?.status, 200)
+    asked.exchange.end()
+  }
+  await eventually('nothing is left of them', () => pair.far.session.streams === 0)
 })
 
 test('any handler may answer with a stream: Readable, web stream, iterable of bytes or texts', async (t) => {

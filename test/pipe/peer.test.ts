@@ -68,6 +68,26 @@ test('RP-27, RP-28, W16: the client may start first; each failure, each link and
   t.ok(said.some((each) => `${each}` === 'CONNECTION_LOST,false,true'))
 })
 
+test('RP-28, W16: a server that stops in good order is a loss, with its time and its reason', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const server = await world.server()
+  const told = new Log()
+  const said: unknown[] = []
+  const client = await world.client('alpha', server.address.port, {
+    observer: told,
+    hooks: {
+      connect_failed: (attempts, last, { code }) =>
+        said.push([code, attempts, last instanceof Date]),
+    },
+  })
+  await connected(client)
+  await server.close()
+  await eventually('another attempt has failed', () => said.length >= 2)
+  t.strictSame(said[0], ['SHUTDOWN', 0, true])
+  t.strictSame(said[1], ['SERVER_UNREACHABLE', 1, true])
+  t.ok(told.has('stopped server SHUTDOWN'))
+})
+
 test('RP-29, RP-43, W1, W2: three clients of one address; who comes and goes is counted', async (t) => {
   const world = await World.make(t, 'alpha', 'beta', 'gamma')
   const said: string[] = []

@@ -36,6 +36,7 @@ export class WholeResponse implements HttpResponse {
   #head = ''
   #status = 0
   #hasLength = false
+  #hasDate = false
   #isChunked = false
   #trailers = ''
   #onDrain: (() => void) | undefined = undefined
@@ -57,16 +58,19 @@ export class WholeResponse implements HttpResponse {
   writeHead(status: number, headers: readonly string[]): void {
     let head = statusLine(status)
     let hasLength = false
+    let hasDate = false
     for (let i = 0; i + 1 < headers.length; i += 2) {
       const name = headers[i] as string
       const value = headers[i + 1] as string
       const kind = kindOf(name)
       if (kind === 'length') hasLength = true
+      else if (kind === 'date') hasDate = true
       validateHeaderValue(name, value)
       head += `${name}: ${value}\r\n`
     }
     this.#head = head
     this.#hasLength = hasLength
+    this.#hasDate = hasDate
     this.#status = status
     this.#state = 'headed'
   }
@@ -173,7 +177,8 @@ export class WholeResponse implements HttpResponse {
     const connection = this.shouldKeepAlive
       ? `keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAlive / 1000)}`
       : 'close'
-    return `${this.#head}Date: ${dateNow()}\r\nConnection: ${connection}\r\n${length}\r\n`
+    const date = this.#hasDate ? '' : `Date: ${dateNow()}\r\n`
+    return `${this.#head}${date}Connection: ${connection}\r\n${length}\r\n`
   }
 }
 
@@ -190,7 +195,7 @@ function statusLine(status: number): string {
   return line
 }
 
-type Kind = 'length' | 'field'
+type Kind = 'length' | 'date' | 'field'
 
 /** Names that were found good, so that each is looked at once. */
 const KINDS = new Map<string, Kind>()
@@ -201,7 +206,8 @@ function kindOf(name: string): Kind {
   const known = KINDS.get(name)
   if (known !== undefined) return known
   validateHeaderName(name)
-  const kind = name.toLowerCase() === 'content-length' ? 'length' : 'field'
+  const lower = name.toLowerCase()
+  const kind = lower === 'content-length' ? 'length' : lower === 'date' ? 'date' : 'field'
   if (KINDS.size < KINDS_MOST) KINDS.set(name, kind)
   return kind
 }

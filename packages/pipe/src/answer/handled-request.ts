@@ -107,6 +107,7 @@ export class HandledRequest implements RequestListener, ReplyTaker, AnswerSource
   }
 
   ended(): void {
+    if (this.#whole) return
     this.#whole = true
     if (this.#state === 'over') return
     if (this.#body !== undefined) {

@@ -6,7 +6,7 @@ import type { Wheel } from '@sapwood/core'
 import type { HandlerContext } from '@sapwood/http'
 import { HandlerCall } from '@sapwood/http'
 import type { Handler, Handlers } from '@sapwood/wire'
-import { findHandler, unhandledReply } from '@sapwood/wire'
+import { fieldOf, findHandler, unhandledReply } from '@sapwood/wire'
 import type { AnswerExchange, RequestListener } from '../exchange.ts'
 import { PairCache } from '../pair-cache.ts'
 import { HandledRequest } from './handled-request.ts'
@@ -57,7 +57,8 @@ export class HandlerRoute implements Route {
     }
     const call = new HandlerCall(exchange.peer, head.method, noun, query, this.#deps.traced)
     const handled = new HandledRequest(request, exchange, call, handler, most, this.#deps)
-    handled.begin(ends)
+    // a handler speaks no other protocol: the offer of one is passed over, and nothing comes behind it
+    handled.begin(ends || fieldOf(head.headers, 'upgrade') !== undefined)
     return handled
   }
 

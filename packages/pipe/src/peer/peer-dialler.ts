@@ -118,10 +118,11 @@ export class PeerDialler implements PeerOwner, AttemptsOwner, Timed {
   }
 
   detached(peer: Peer, fault: Fault, wasLive: boolean, retryAfter: number): void {
+    const isLeaving = this.#servers.leaving.has(peer)
+    // what nobody waits for is not worth another link
+    if (isLeaving && peer.session.streams === 0) return peer.close(peer.farewell ?? fault)
     if (wasLive) this.#options.directory.detached(peer)
-    if (this.#servers.leaving.has(peer)) {
-      // what nobody waits for is not worth another link
-      if (peer.session.streams === 0) return peer.close(fault)
+    if (isLeaving) {
       this.#options.wheel.clear(this.#timer)
       return this.#wait(retryAfter)
     }

@@ -55,6 +55,7 @@ export class Peer implements LinkHolder, LinkEvents, Living {
   #turn = -1
   #isAttached = false
   #isDraining = false
+  #farewell: Fault | undefined
   #loss: Fault | undefined
   /** Made when it is first asked for. */
   #principal: Principal | undefined
@@ -87,6 +88,11 @@ export class Peer implements LinkHolder, LinkEvents, Living {
   /** Whether it may be asked something now. */
   get takes(): boolean {
     return this.#isAttached && !this.#isDraining && this.session.available > 0
+  }
+
+  /** Why the other end takes nothing new, if it has said so. */
+  get farewell(): Fault | undefined {
+    return this.#farewell
   }
 
   /** Whether one of both ends takes nothing new. */
@@ -226,6 +232,7 @@ export class Peer implements LinkHolder, LinkEvents, Living {
 
   goaway(fault: Fault, retryAfter: number): void {
     this.#isDraining = true
+    this.#farewell = fault
     this.#options.owner.goaway(this, fault, retryAfter)
   }
 

@@ -47,7 +47,7 @@ export class ServerList {
 
   /** Is there a connection to one, greeted or not? */
   get isLinked(): boolean {
-    return this.all.some(({ peer }) => peer?.certificate !== undefined)
+    return this.all.some(({ peer }) => peer?.linked)
   }
 
   /** The server that this is the session of; not the one that it leaves. */

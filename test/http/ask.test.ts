@@ -507,3 +507,26 @@ test('a publish with reply gets its receipt, and subscribers never see that repl
   t.ok(await publish(stand as Stand, 'a', 2))
   t.ok(await open(stand, '/health/live'))
 })
+
+test('RP-06: every refusal of a question carries a return code, and is no page', async (t) => {
+  const stand = await serve(t, { http: { limits: { body: 100 } } })
+  const rows: [string, object, number, string][] = [
+    ['/client/hub/cat//../x', {}, 400, '249'],
+    ['/client/bad%20name/cat', {}, 400, '249'],
+    ['/client/hub/cat?wait=abc', {}, 400, '249'],
+    ['/client/hub/cat', { headers: { origin: 'http://foreign.example' } }, 403, '249'],
+    ['/client/hub/cat', { headers: { host: 'foreign.example' } }, 421, '249'],
+    ['/client/hub/cat', { method: 'POST', body: 'x'.repeat(101) }, 413, '251'],
+  ]
+  for (const [target, options, status, code] of rows) {
+    const answer = await call(stand, target, options)
+    t.equal(answer.status, status, target)
+    t.match(answer.headers, {
+      'x-event-return-code': code,
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': 'sandbox',
+    })
+  }
+  const other = await call(stand, '/nowhere')
+  t.notOk('x-event-return-code' in other.headers, 'of others none')
+})

@@ -762,3 +762,22 @@ test('curl offers HTTP/2, and is answered', requires('curl'), async (t) => {
   t.match(await curl(['--http2', '-d', '{"a":1}', `${stand.url}/update/a`]), /"matched":0/)
   t.match(await curl(['--http2', `${stand.url}/client/hub/cat//a`]), /"a"/)
 })
+
+test('what is asked of no server of this kind is a problem with a code, too', async (t) => {
+  const stand = await serve(t)
+  const raw = async (text: string): Promise<string> => {
+    const one = new Raw(stand)
+    one.write(text)
+    return one.ended()
+  }
+  const expects = await raw('POST /update/a HTTP/1.1\r\nHost: localhost\r\nExpect: more\r\n\r\n')
+  t.match(expects, /^HTTP\/1\.1 417 .*application\/problem\+json.*EXPECTATION_UNKNOWN/s)
+  const tunnel = await raw('CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n')
+  t.match(tunnel, /^HTTP\/1\.1 405 .*application\/problem\+json.*METHOD_NOT_ALLOWED/s)
+})
+
+test('NDJSON: who may not publish and is nobody gets 401 for a line, as for a whole request', async (t) => {
+  const stand = await serve(t, { http: { dev: false, keys: ['key'] } })
+  const lines = await call(stand, '/update', { headers: LINES_HEAD, body: '{"path":"a"}\n' })
+  t.match(JSON.parse(lines.text), { code: 'NOT_ALLOWED', status: 401, line: 1 })
+})

@@ -236,6 +236,15 @@ test('a subscriber that stops reading holds its outbox at most, the others go on
   }
 })
 
+test('metrics are for programs of this machine, not for pages whose name was made to mean it', async (t) => {
+  const stand = await serve(t, { http: { dev: false, keys: ['key'] } })
+  t.equal((await call(stand, '/metrics')).status, 200)
+  const rebound = { host: 'evil.example' }
+  t.equal((await call(stand, '/metrics', { headers: rebound })).status, 401)
+  const headers = { ...rebound, authorization: 'Bearer key' }
+  t.equal((await call(stand, '/metrics', { headers })).status, 200)
+})
+
 test('draining: not ready, sends everybody away with a time to come back, waits for what is open', async (t) => {
   const hub = makeHub()
   const server = await serveHttp(hub, {

@@ -204,6 +204,14 @@ test('what a handler returns becomes its reply (RP-14)', async (t) => {
         'text/plain',
         { code: 0, status: 303, head: { headers: { location: '/x' } } },
       ],
+      [
+        { data: 'a', headers: { 'x-a': '1' } },
+        '"a"',
+        'application/json',
+        { code: 0, head: { headers: { 'x-a': '1' } } },
+      ],
+      [{ data: 'a' }, '{"data":"a"}', 'application/json', { code: 0 }],
+      [{ headers: { a: 1 } }, '{"headers":{"a":1}}', 'application/json', { code: 0 }],
       [{ status: 'ok' }, '{"status":"ok"}', 'application/json', { code: 0 }],
       [{ data: [1] }, '{"data":[1]}', 'application/json', { code: 0 }],
       [

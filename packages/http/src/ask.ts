@@ -11,8 +11,9 @@ import type { Ask } from '@sapwood/wire'
 import { parseAsk } from '@sapwood/wire'
 import { readBody } from './body.ts'
 import type { AnyCall, Call, HttpContext } from './call.ts'
-import { askPeer, askRefusal, codeHeader } from './peers.ts'
+import { askPeer, askRefusal } from './peers.ts'
 import { respond } from './respond.ts'
+import { codeHeader } from './return-code.ts'
 import { Upload } from './upload.ts'
 import type { WholeRequest } from './whole/whole-request.ts'
 
@@ -26,7 +27,7 @@ export function ask(call: Call): void {
   if ('code' in asked) return call.problem(asked)
   call.identify(undefined, (principal) => {
     const refused = askRefusal(context, principal, asked)
-    if (refused !== undefined) return call.problem(refused, codeHeader(Code.refused))
+    if (refused !== undefined) return call.problem(refused)
     if (peers?.has(asked.name)) return askPeer(call, peers, asked)
     if (context.hub.directory.takesStream(asked.name, call.method, asked.path)) {
       return new Upload(call).ask((body) => questionOf(call, principal, asked, body))
@@ -51,7 +52,7 @@ export function askWhole(call: AnyCall<WholeRequest>): boolean {
   call.identify(undefined, (principal) => {
     const refused = askRefusal(context, principal, asked)
     if (refused === undefined) askPeer(call, peers, asked)
-    else call.problem(refused, codeHeader(Code.refused))
+    else call.problem(refused)
   })
   return true
 }

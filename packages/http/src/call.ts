@@ -13,6 +13,7 @@ import { corsHeaders } from './origins.ts'
 import type { Headers } from './problem.ts'
 import { answerProblem } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
+import { askedHeaders } from './return-code.ts'
 import type { HttpOptions, HttpSettings } from './settings.ts'
 import type { Trust } from './trust.ts'
 
@@ -28,6 +29,8 @@ export interface HttpContext {
 }
 
 const NO_HEADERS: Headers = []
+/** Where clients are asked. */
+const ASKED = '/client/'
 
 export class Call<
   Request extends HttpRequest = IncomingMessage,
@@ -89,7 +92,8 @@ export class Call<
   /** Answers a problem, and counts it. */
   problem(fault: Fault, headers: Headers = NO_HEADERS): void {
     this.context.hub.counters.fault(fault.code)
-    answerProblem(this.response, fault, [...headers, ...this.cors])
+    const all = this.path.startsWith(ASKED) ? askedHeaders(fault, headers) : headers
+    answerProblem(this.response, fault, [...all, ...this.cors])
   }
 
   /** Is this one of the methods of the route? If not, says which are. */

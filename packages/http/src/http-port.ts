@@ -78,6 +78,14 @@ export class HttpPort {
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       if (this.#mayContinue(request, response)) take(request, response)
     })
+    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+      response.shouldKeepAlive = false
+      new Call(this.#context, request, response, readHead(request)).problem(EXPECTATION_UNKNOWN)
+    })
+    server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
+      socket.on('error', () => socket.destroy())
+      this.#end(socket, NO_TUNNEL)
+    })
     server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
       const problem = clientFault(error)
       if (socket.writable && error.code !== 'ECONNRESET') this.#end(socket, problem)
@@ -142,6 +150,8 @@ export class HttpPort {
 }
 
 const SLASH = 47
+const EXPECTATION_UNKNOWN = fault('EXPECTATION_UNKNOWN', 'Expect may say 100-continue only', 417)
+const NO_TUNNEL = fault('METHOD_NOT_ALLOWED', 'this is no proxy, and opens no tunnels', 405)
 
 /** A target with scheme and name, as proxies send it, says the name instead of the `Host` header. */
 function readAbsolute(request: IncomingMessage, head: RequestHead): void {

@@ -9,6 +9,7 @@ import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import { FramingFault, InputBuffer, isFault, LineFramer, readFrames } from '@sapwood/wire'
 import type { AnyCall } from './call.ts'
+import { forCaller } from './call.ts'
 import { itemMessage } from './item.ts'
 import { fault } from './problem.ts'
 import { refusal } from './refusal.ts'
@@ -90,7 +91,7 @@ export class Lines implements Component {
 
   update(_sender: Component, path: string, message: Message): void {
     if (path === RECEIPT) this.#answer(message.body as string)
-    else if (path === ERROR) this.#answer(JSON.stringify(bodyValue(message)))
+    else if (path === ERROR) this.#answer(JSON.stringify(this.#told(bodyValue(message) as Fault)))
   }
 
   #pull(next: () => Uint8Array | FramingFault | undefined): void {
@@ -114,12 +115,17 @@ export class Lines implements Component {
     for (const frame of frames) {
       const wrong = refusal(hub, this.principal, frame)
       if (wrong !== undefined) {
-        this.#wrong(wrong)
+        this.#wrong(this.#told(wrong))
         continue
       }
       this.#open++
       hub.update(this, frame.path, itemMessage(frame))
     }
+  }
+
+  /** Nobody is asked for a credential, somebody is told that it is no use. */
+  #told(problem: Fault): Fault {
+    return forCaller(problem, this.principal)
   }
 
   #wrong(problem: Fault): void {

@@ -6,7 +6,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Fault, Principal } from '@sapwood/core'
-import { Code } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
 import type { AnyCall, HttpContext } from './call.ts'
 import { forCaller } from './call.ts'
@@ -51,11 +50,6 @@ export interface PeerGateway {
   metrics(): string
 }
 
-/** Where the code of an outcome stands. */
-export function codeHeader(code: number): readonly string[] {
-  return ['X-Event-Return-Code', String(code)]
-}
-
 /** Why `principal` may not ask that; undefined if it may. */
 export function askRefusal(
   { hub }: Pick<HttpContext, 'hub'>,
@@ -74,5 +68,5 @@ export function askPeer(
   target: Ask,
 ): void {
   const refused = peers.take(call.request, call.response, { target, isCredential: true })
-  if (refused !== undefined) call.problem(refused, codeHeader(Code.refused))
+  if (refused !== undefined) call.problem(refused)
 }

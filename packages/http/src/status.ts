@@ -1,7 +1,7 @@
 /** Liveness, readiness, and what was counted, in the Prometheus text form. */
 import type { Call, HttpContext } from './call.ts'
 import { forCaller } from './call.ts'
-import { isLoopbackAddress } from './origins.ts'
+import { hostName, isLoopbackAddress, isLoopbackName } from './origins.ts'
 import { fault } from './problem.ts'
 
 /** Takes a call to `/health/live` or `/health/ready`. */
@@ -20,8 +20,7 @@ export function health(call: Call): void {
 export function metrics(call: Call): void {
   if (!call.allows('GET', 'HEAD')) return
   call.identify(undefined, (principal) => {
-    const near = isLoopbackAddress(call.request.socket.remoteAddress) && !call.head.forwarded
-    if (!near && !principal.trusted) {
+    if (!isNear(call) && !principal.trusted) {
       const detail = 'metrics are for this machine and for who has a key'
       return call.problem(forCaller(fault('NOT_ALLOWED', detail, 403), principal))
     }
@@ -35,6 +34,14 @@ export function metrics(call: Call): void {
     ])
     call.response.end(text)
   })
+}
+
+/** Asked by a program of this machine: a page whose name was made to mean this machine asks for that name. */
+function isNear({ request, head }: Call): boolean {
+  const { host = 'localhost', forwarded } = head
+  return (
+    isLoopbackAddress(request.socket.remoteAddress) && isLoopbackName(hostName(host)) && !forwarded
+  )
 }
 
 const COUNTERS = {

@@ -54,7 +54,7 @@ export function handlerInput(request: Message): readonly [type: string, data: un
 /**
  * The reply for what a handler returned:
  * - `[type, code, data]` if the first is a media type or null and the second an integer,
- * - `{ status, type, data, headers }` if it has no other members and a status or a media type,
+ * - `{ status, type, data, headers }` if it has no other members and a status, a media type, or headers beside data,
  * - anything else is the data, as JSON; bytes are bytes, nothing at all is an empty text.
  *
  * Data with a type of its own is a string or bytes; under an explicit JSON type a string is JSON text.
@@ -143,7 +143,10 @@ function isAnswer(result: unknown): result is AnswerObject {
   const hasStatus =
     Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
   const hasType = isMediaType(type)
+  const hasHeaders = headers !== undefined && Object.hasOwn(result, 'data')
   return (
-    (hasStatus || status === undefined) && (hasType || type === undefined) && (hasStatus || hasType)
+    (hasStatus || status === undefined) &&
+    (hasType || type === undefined) &&
+    (hasStatus || hasType || hasHeaders)
   )
 }

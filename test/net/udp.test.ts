@@ -6,7 +6,7 @@ import { Wheel } from '@sapwood/core'
 import type { Application, Connection, ConnectionsOptions, HostAddress } from '@sapwood/net'
 import { Exchange, findConnection } from '@sapwood/net'
 import { aWhile, eventually, FakeClock, RecordingApplication } from '@sapwood/testkit'
-import { LengthPrefixFramer, LineFramer } from '@sapwood/wire'
+import { LengthPrefixFramer, LineFramer, NetstringFramer } from '@sapwood/wire'
 import { type Test, test } from 'tap'
 import { ECHO, rejection, tracked } from './tracked.ts'
 
@@ -154,6 +154,19 @@ test('a datagram holds whole frames: none is finished by the next one', async (t
   await eventually('a new connection', () => accepted.length === 3)
   await eventually('its frame', () => own.frames.length === 7)
   t.equal(own.frames[6], 'd')
+})
+
+test('a frame over the limit costs its own datagram, not the next ones', async (t) => {
+  const own = new RecordingApplication()
+  const { server, sender } = await serve(t, (connection) => {
+    connection.setFramers(new NetstringFramer({ limit: 10, tooLong: 'error' }))
+    return own
+  })
+  const peer = sender()
+  await peer.send('100:x', '3:abc,', '3:def,')
+  await eventually('the last one came', () => own.frames.at(-1) === 'def')
+  t.same([own.frames, own.reasons], [['abc', 'def'], []])
+  t.equal(server.counters.faults.get('FRAME_TOO_LONG'), 1)
 })
 
 test('an application that is busy, paused or throws has datagrams wait, bounded', async (t) => {

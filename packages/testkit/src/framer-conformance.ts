@@ -52,6 +52,20 @@ export function framerConformance(t: TestLike, name: string, one: FramerCase): v
     }
     check.end()
   })
+
+  t.test(`${name}: behind an input that ended it is as new`, async (t) => {
+    const random = randomNumbers(5)
+    const check = checker(t)
+    for (let i = 0; i < NOISES; i++) {
+      const [framer, input] = [one.make(), new InputBuffer()]
+      const [first, next] = [noise(one, random), noise(one, random)]
+      outcomes(framer, [first], Infinity, input)
+      // nothing comes behind a final fault
+      if (framer.decode(input) !== undefined) continue
+      check(outcomes(framer, [next], Infinity, input), outcomes(one.make(), [next]), first)
+    }
+    check.end()
+  })
 }
 
 function goodFrames(t: TestLike, name: string, one: FramerCase, trips: number): void {
@@ -132,13 +146,13 @@ const RAW = Uint8Array.of(0, 255, 13, 10, 46)
 /** A frame, or a fault in words. */
 type Outcome = Uint8Array | string
 
-/** All that a framer makes of a stream. */
+/** All that a framer makes of a stream; `input` is the one that it had before, if any. */
 function outcomes(
   framer: Framer<Uint8Array>,
   chunks: readonly Uint8Array[],
   holds: number = Infinity,
+  input: InputBuffer = new InputBuffer(),
 ): Outcome[] {
-  const input = new InputBuffer()
   const seen: Outcome[] = []
   for (const chunk of chunks) {
     input.push(chunk)

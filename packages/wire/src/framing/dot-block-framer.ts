@@ -75,9 +75,12 @@ export class DotBlockFramer implements Framer<Uint8Array> {
 
   finish(input: InputBuffer): Uint8Array | FramingFault | undefined {
     const block = this.decode(input)
-    if (block !== undefined || input.length === 0) return block
+    if (block !== undefined) return block
+    if (input.length > 0 && !this.#skipping) this.#fault = FRAME_CUT
+    // what comes after the end is another datagram
+    this.#isInside = false
+    this.#skipping = false
     input.skip(input.length)
-    if (!this.#skipping) this.#fault = FRAME_CUT
     return this.#fault
   }
 

@@ -65,10 +65,12 @@ export class HeadFramer implements Framer<Uint8Array> {
 
   finish(input: InputBuffer): Uint8Array | FramingFault | undefined {
     const frame = this.decode(input)
-    if (frame !== undefined || input.length === 0) return frame
+    if (frame !== undefined) return frame
+    if (input.length > 0) this.#fault = FRAME_CUT
+    // what comes after the end is another datagram
+    this.#skip = 0
     input.skip(input.length)
-    this.#fault = FRAME_CUT
-    return FRAME_CUT
+    return this.#fault
   }
 
   encode(frame: Uint8Array): Uint8Array {

@@ -107,6 +107,10 @@ export class StuffingFramer implements Framer<Uint8Array> {
       return GARBAGE
     }
     if (this.#isInside && !this.#skipping) this.#fault = FRAME_CUT
+    // what comes after the end is another datagram
+    this.#isInside = false
+    this.#isTold = false
+    this.#skipping = false
     return this.#fault
   }
 

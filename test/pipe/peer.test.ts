@@ -1,6 +1,6 @@
 /** RP-01, RP-24 to RP-30, RP-36, RP-43, W1 to W7, W16: servers and clients of the pipe over real TLS. */
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { statSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, connect as netConnect } from 'node:net'
@@ -160,6 +160,20 @@ test('RP-23, W6: a question ends by its deadline, and when nobody waits; who ans
   answerer.asked[2]?.exchange.respond({ status: 200, headers: [], code: 0 }, false)
   await t.rejects(streamed, { code: 'ANSWER_TIMEOUT' }, 'a value is wanted whole')
   t.equal(client.peer()?.exchanges.open, 0)
+})
+
+test('a question that is over listens to its signal no more, also one that nobody took', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const server = await world.server({ known: (name) => name === 'beta' })
+  await world.client('alpha', server.address.port)
+  await eventually('it is there', () => server.clients().length === 1)
+  const { signal } = new AbortController()
+  await t.rejects(server.ask('@delta/x', { signal }), { code: 'CLIENT_UNKNOWN' })
+  await t.rejects(server.ask('@beta/x', { signal, wait: 0 }), { code: 'CLIENT_ABSENT' })
+  const asked = server.ask('@alpha/x', { signal })
+  t.equal(getEventListeners(signal, 'abort').length, 1, 'while it is open it listens')
+  t.match((await asked).message, { from: 'alpha' })
+  t.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
 test('W8: an answerer that throws costs its request; the link and the others go on', async (t) => {

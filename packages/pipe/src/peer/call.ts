@@ -73,8 +73,9 @@ export function call(asker: Asker, path: string, options: CallOptions = {}): Pro
     const { signal } = options
     if (signal?.aborted) throw signal.reason
     const one = new Call(asker, name, nounOf(path), options, resolve, reject)
-    one.begin(options.wait ?? WAIT)
+    // first: it may be over when `begin` returns
     if (signal !== undefined) one.until(signal)
+    one.begin(options.wait ?? WAIT)
   })
 }
 
@@ -121,11 +122,7 @@ class Call implements AnswerListener {
     if (this.#asker.absence(this.#name) !== 'away') return this.#ask()
     this.#stopWaiting = this.#asker.whenBack(this.#name, wait, () => {
       this.#stopWaiting = undefined
-      try {
-        this.#ask()
-      } catch (thrown) {
-        this.#fail(thrown)
-      }
+      this.#ask()
     })
   }
 
@@ -177,9 +174,13 @@ class Call implements AnswerListener {
 
   #ask(): void {
     const ends = this.#body.length === 0
-    const exchange = this.#asker.ask(this.#name, this.#head, ends, this)
-    this.#exchange = exchange
-    if (!ends) exchange.endWith(this.#body)
+    try {
+      const exchange = this.#asker.ask(this.#name, this.#head, ends, this)
+      this.#exchange = exchange
+      if (!ends) exchange.endWith(this.#body)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
   }
 
   #tooLong(): void {

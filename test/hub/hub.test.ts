@@ -669,6 +669,23 @@ test('close ends every session with a farewell, and leaves no timer', async (t) 
   t.same(stopped, ['stopped'])
 })
 
+test('a hub ends as a whole, also where an asker and a hook throw, and tells what was first', async (t) => {
+  const it = new HubUnderTest()
+  const client = it.subscriber('a')
+  it.hub.answer('one', new RecordingComponent())
+  it.hub.ask({ path: '@one/a', message: jsonMessage(1), timeout: 5_000 }, () => {
+    throw new Error('an asker threw')
+  })
+  it.hub.controller.onStop(() => {
+    throw new Error('a hook threw')
+  })
+  await t.rejects(it.hub.close(), { message: 'an asker threw' })
+  t.match(client.pipe.farewell, { reason: 'closed' })
+  t.equal(it.hub.sessions.size, 0)
+  t.equal(it.clock.pending, 0)
+  await it.hub.close()
+})
+
 test('a hub with the clock of Node keeps no process alive after its end', async (t) => {
   const one = hub()
   const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length

@@ -9,6 +9,7 @@ import { hub, logger } from '@sapwood/hub'
 import type { Address, LineIngress } from '@sapwood/net'
 import { formatAddress, isPath, parseAddress, serviceTarget } from '@sapwood/net'
 import { lineText } from '@sapwood/wire'
+import { closeAll } from './close-all.ts'
 import type { EdgePlan } from './edge/edge-plan.ts'
 import { hubAndLines, piped, secured } from './edge/hub-routes.ts'
 import type { PortHost } from './edge/open-port.ts'
@@ -49,7 +50,8 @@ export async function startHub(plan: HubPlan): Promise<RunningHub> {
   try {
     return await ports.open()
   } catch (thrown) {
-    await ports.close()
+    // why it did not start is told, whatever else fails
+    await ports.close().catch(() => undefined)
     throw thrown
   }
 }
@@ -103,8 +105,7 @@ class HubPorts {
 
   async close(): Promise<void> {
     this.#silence?.()
-    for (const service of this.#started.toReversed()) await service.close()
-    await this.#hub.close()
+    await closeAll([...this.#started.toReversed(), this.#hub])
   }
 
   async #drain(): Promise<void> {

@@ -2,6 +2,7 @@
 
 export type { BackoffOptions } from './backoff.ts'
 export { Backoff } from './backoff.ts'
+export { callAll } from './call-all.ts'
 export { CancelSignal } from './cancel.ts'
 export type { Clock } from './clock.ts'
 export type { Component, Principal } from './component.ts'

@@ -14,6 +14,7 @@ import type {
   Wheel,
 } from '@sapwood/core'
 import {
+  callAll,
   connection,
   covers,
   DISCONNECT,
@@ -262,14 +263,19 @@ export class Hub implements UpstreamHost, PartsHost {
     if (asked.length > 0) this.wheel.after(LOOK, () => this.drain(spread))
   }
 
-  /** Ends everything; leaves no timer behind. */
+  /**
+   * Ends everything; leaves no timer behind.
+   * @throws what an asker, a hook or the engine threw first, after everything has ended.
+   */
   async close(): Promise<void> {
     const farewell: Farewell = { reason: 'closed', retryAfter: 1000 }
-    this.#inbox.close()
-    for (const session of [...this.sessions]) session.end(farewell)
-    this.controller.stop()
-    this.engine.close()
-    this.wheel.close()
+    callAll([
+      () => this.#inbox.close(),
+      ...[...this.sessions].map((session) => () => session.end(farewell)),
+      () => this.controller.stop(),
+      () => this.engine.close(),
+      () => this.wheel.close(),
+    ])
   }
 
   /** @internal of the gate: takes from a session what it may not follow any more. */

@@ -78,7 +78,7 @@ export async function hubPipe(
       close: () => end.close(),
     }
   } catch (thrown) {
-    await end.close()
+    await end.close().catch(() => undefined)
     throw thrown
   }
 }

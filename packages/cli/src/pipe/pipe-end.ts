@@ -32,6 +32,7 @@ import {
   TrustStore,
 } from '@sapwood/pipe'
 import { findHandler, handlerName } from '@sapwood/wire'
+import { closeAll } from '../close-all.ts'
 import type { Values } from '../settings/table.ts'
 import { linkLog } from './link-log.ts'
 import type { PipePlan } from './pipe-plan.ts'
@@ -106,8 +107,9 @@ export class PipeEnd {
     return part
   }
 
-  async close(): Promise<void> {
-    for (const part of this.#opened.splice(0).toReversed()) await part.close()
+  /** @throws what failed to close first, after everything was closed. */
+  close(): Promise<void> {
+    return closeAll(this.#opened.splice(0).toReversed())
   }
 
   async #endpoint(observer?: PeerObserver): Promise<EndpointOptions & { trust: TrustStore }> {

@@ -8,6 +8,7 @@ import { nodeClock } from '@sapwood/hub'
 import { formatAddress } from '@sapwood/net'
 import type { Asker, Front, PipeClient, PipeServer } from '@sapwood/pipe'
 import { measuredAsker, resolvingAsker, serveFront } from '@sapwood/pipe'
+import { closeAll } from '../close-all.ts'
 import type { Values } from '../settings/table.ts'
 import type { Service } from '../until-stopped.ts'
 import { ownPages } from './own-pages.ts'
@@ -25,7 +26,8 @@ export async function startPipe(plan: PipePlan, values: Values, log: Log): Promi
   try {
     return await parts.open()
   } catch (thrown) {
-    await parts.close()
+    // why it did not start is told, whatever else fails
+    await parts.close().catch(() => undefined)
     throw thrown
   }
 }
@@ -60,9 +62,8 @@ class PipeParts {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#end.close()
-    this.#wheel.close()
+  close(): Promise<void> {
+    return closeAll([this.#end, this.#wheel])
   }
 
   async #server(): Promise<PipeServer> {

@@ -533,6 +533,31 @@ test('a line in a GET is taken where the operator says so, with a key, and answe
   t.match(await large.rest(), /^HTTP\/1\.1 431 .*"HEADER_TOO_LARGE"/s)
 })
 
+test('a line in a GET is not published when its key is known too late', async (t) => {
+  const clock = new FakeClock(1_000_000)
+  const answers: (() => void)[] = []
+  const found: Principal = { id: 'user:alice', trusted: false }
+  const portal = new Portal([{ check: (_, done) => void answers.push(() => done(found)) }])
+  const rules = [{ who: 'user:*', may: ['publish'], path: '**' }] as const
+  const port = await LinePort.open(t, { hub: { clock, portal, rules }, line: { get: true } })
+  const bodies = port.bodies('**')
+  const request = (body: string): string =>
+    `GET /a%3B${body} HTTP/1.1\r\nAuthorization: Bearer slow\r\n\r\n`
+  const late = await port.client(request('late'))
+  await until(() => answers.length === 1)
+  clock.advance(10_000)
+  t.match(await late.rest(), /^HTTP\/1\.1 408 .*"HEADER_TIMEOUT"/s)
+  const left = await port.client(request('left'))
+  await until(() => answers.length === 2)
+  left.socket.resetAndDestroy()
+  await until(() => port.hub.counters.faults.get('CONNECTION_RESET') === 1)
+  const stays = await port.client(request('stays'))
+  await until(() => answers.length === 3)
+  for (const answer of answers) answer()
+  t.match(await stays.rest(), /^HTTP\/1\.1 200 /)
+  t.same(bodies, ['stays'])
+})
+
 test('who the peer is without TLS and without dev is nobody', async (t) => {
   const port = await LinePort.open(t, { dev: false })
   const client = await port.client('::hello\n')

@@ -75,6 +75,8 @@ export class LineGet implements Application<string>, Component, Timed {
     else {
       this.#state = 'waiting'
       this.#host.login(this.#key, (fault, principal) => {
+        // told that it took too long, or gone: nothing may happen on their behalf any more
+        if (this.#state === 'over') return
         if (principal === undefined) return this.#refuse({ ...(fault as Fault), status: 401 })
         this.principal = principal
         this.#publish()

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SapwoodError } from '@sapwood/core'
-import type { SettingSources } from 'sapwood'
+import { HTTP_DEFAULTS } from '@sapwood/http'
+import { SNIFF_DEFAULTS } from '@sapwood/net'
+import type { SettingSources, Values } from 'sapwood'
 import {
   environmentName,
   exitStatus,
@@ -28,6 +30,17 @@ async function fileOf(t: Test, text: string, name = 'sapwood.toml'): Promise<str
   return file
 }
 
+/** What is set in a section, under the names that programs use. */
+function section(values: Values, name: string): Record<string, unknown> {
+  const camel = (key: string): string =>
+    key.slice(name.length + 1).replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+  return Object.fromEntries(
+    Object.entries(values)
+      .filter(([key]) => key.startsWith(`${name}.`))
+      .map(([key, value]) => [camel(key), value]),
+  )
+}
+
 async function problemsOf(sources: SettingSources): Promise<readonly string[]> {
   try {
     await readSettings(sources)
@@ -51,6 +64,20 @@ test('without a word the defaults hold, all of them', async (t) => {
   t.equal(values['limits.stream'], 0)
   t.strictSame(values['hub.key'], [])
   for (const { key } of SETTINGS) t.equal(said.get(key)?.origin, 'default', key)
+})
+
+test('what holds without a word is what the packages do without one', async (t) => {
+  const { values } = await readSettings({ env: {} })
+  const { host, port, poll, limits, bridge, drain } = HTTP_DEFAULTS
+  t.same([values['hub.host'], values['hub.port']], [host, port])
+  t.same(section(values, 'poll'), poll)
+  t.match(section(values, 'limits'), limits)
+  t.match(section(values, 'bridge'), bridge)
+  t.same(section(values, 'drain'), drain)
+  t.same(values['edge.sniff'], SNIFF_DEFAULTS)
+  // what is said of one of the two leaves the other
+  const half = readValue({ bytes: 1_024 }, { kind: 'sniff' })
+  t.match(half, { value: { bytes: 1_024, timeout: SNIFF_DEFAULTS.timeout } })
 })
 
 test('a flag that two sections have is what the command says that it is', async (t) => {

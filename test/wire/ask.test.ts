@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { Code, jsonMessage, message, outcome } from '@sapwood/core'
+import { Code, isName, jsonMessage, message, nameFault, outcome } from '@sapwood/core'
 import type { Ask, AskHeaders } from '@sapwood/wire'
 import {
   endToEnd,
@@ -139,6 +139,14 @@ test('dot segments and impossible names are refused', async (t) => {
   }
   const id = `hub-${'x'.repeat(32)}-17`
   t.equal(ask(`/${id}/time`).path, `@${id}/time`)
+})
+
+test('who may have a name can be asked by it, and nobody else', async (t) => {
+  const names = ['a', 'A.b-c_d', '.a', '...', 'hub', 'x'.repeat(128), 'x'.repeat(129), 'ä', 'a\n']
+  for (const name of [...names, '', '.', '..', 'a b', 'a/b', '@a', '%']) {
+    t.equal(isFault(parseAsk(`/${encodeURIComponent(name)}/x`)), !isName(name), name)
+    t.equal(isName(name), nameFault(name, '') === undefined, name)
+  }
 })
 
 test('the handler of a verb and a noun is an own function of the table (RP-10)', async (t) => {

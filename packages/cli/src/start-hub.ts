@@ -3,7 +3,7 @@
  * Invariant: it returns when everything listens, or throws with nothing left open.
  */
 import type { HttpOptions, HttpServer } from '@sapwood/http'
-import { serveHttp } from '@sapwood/http'
+import { HTTP_DEFAULTS, serveHttp } from '@sapwood/http'
 import type { Hub, HubOptions } from '@sapwood/hub'
 import { hub, logger } from '@sapwood/hub'
 import type { Address, LineIngress } from '@sapwood/net'
@@ -140,12 +140,13 @@ class HubPorts {
   /** @returns its URL. */
   async #openOwn(server: HttpServer, lines?: LineIngress, pipe?: HubPipe): Promise<string> {
     const { http, tls } = this.#plan
+    const { host, port: usual, limits } = HTTP_DEFAULTS
     const target = serviceTarget((socket) => server.accept(socket))
     const inside =
       lines === undefined
         ? { routes: [], otherwise: target }
-        : hubAndLines(target, lines.target, http.limits?.headerTime ?? HEADER_TIME)
-    const listen = { host: http.host ?? '127.0.0.1', port: http.port ?? 8787 }
+        : hubAndLines(target, lines.target, http.limits?.headerTime ?? limits.headerTime)
+    const listen = { host: http.host ?? host, port: http.port ?? usual }
     const choice = piped(pipe?.target, secured(tls, inside))
     const port = await openPort({ listen, ...choice }, this.#host(LINGER))
     this.#started.push({
@@ -183,7 +184,5 @@ class HubPorts {
   }
 }
 
-/** What `limits.header_time` is by default, in milliseconds. */
-const HEADER_TIME = 10_000
 /** How long who was sent away may take to leave, in milliseconds. */
 const LINGER = 500

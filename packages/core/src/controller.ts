@@ -22,18 +22,6 @@ export interface ControllerDeps extends MailboxOptions {
   readonly onThrow?: (thrown: unknown, delegate: Component, path: string) => void
 }
 
-const NAME = /^[A-Za-z0-9._-]{1,128}$/
-const ID = /^.+-[A-Za-z0-9]{32}-[0-9]+$/
-
-/** Why nobody may be called `name`, or undefined if somebody may. `own` is the controller's own name. */
-export function nameFault(name: string, own = 'hub'): string | undefined {
-  if (!NAME.test(name)) return 'must be 1 to 128 of A-Z a-z 0-9 . _ -'
-  // these two are taken out of a URL before it is sent
-  if (name === '.' || name === '..') return 'must be more than dots'
-  if (name === own) return 'is the hub itself'
-  return ID.test(name) ? 'has the form of an id' : undefined
-}
-
 export class Controller implements Component {
   id: string
   readonly principal: Principal = SYSTEM

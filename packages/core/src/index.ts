@@ -9,7 +9,7 @@ export type { Component, Principal } from './component.ts'
 export { ANYONE, NO_ID, SYSTEM } from './component.ts'
 export { connection, parseConnection } from './connect-message.ts'
 export type { ControllerDeps } from './controller.ts'
-export { Controller, nameFault } from './controller.ts'
+export { Controller } from './controller.ts'
 export { countFault } from './count-fault.ts'
 export type { Receiver } from './dispatcher.ts'
 export { Dispatcher } from './dispatcher.ts'
@@ -35,6 +35,7 @@ export {
   TEXT_TYPE,
   textOf,
 } from './message.ts'
+export { isName, NAME_FORM, nameFault } from './name-fault.ts'
 export type { NoAnswer } from './outcome.ts'
 export { Code, isUnanswered, unanswered } from './outcome.ts'
 export type { PathLimits } from './path.ts'

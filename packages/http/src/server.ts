@@ -20,7 +20,7 @@ import { isLoopbackName } from './origins.ts'
 import type { Stage } from './rehearse.ts'
 import { rehearse } from './rehearse.ts'
 import type { HttpOptions } from './settings.ts'
-import { httpSettings } from './settings.ts'
+import { HTTP_DEFAULTS, httpSettings } from './settings.ts'
 import { Trust } from './trust.ts'
 
 export interface HttpServer {
@@ -45,7 +45,7 @@ export interface HttpServer {
  * console.log(server.url)
  */
 export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<HttpServer> {
-  const host = options.host ?? '127.0.0.1'
+  const host = options.host ?? HTTP_DEFAULTS.host
   if (options.dev && !isLoopbackName(host)) {
     const detail = `dev trusts this machine and listens on loopback only, not on ${host}; use hub with a key`
     throw new SapwoodError('DEV_NOT_LOOPBACK', detail)
@@ -61,7 +61,7 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
   const port = new HttpPort(context, assets)
   const { server } = port
   try {
-    if (options.listen ?? true) await listen(server, host, options.port ?? 8787)
+    if (options.listen ?? true) await listen(server, host, options.port ?? HTTP_DEFAULTS.port)
     // without this its clock for slow heads would stand still
     else server.emit('listening')
   } catch (thrown) {

@@ -70,17 +70,21 @@ export interface BridgeOptions {
 type Complete<T> = { readonly [K in keyof T]-?: Complete<NonNullable<T[K]>> }
 
 /** The defaults, which `HttpOptions` documents. */
-export const HTTP_DEFAULTS: Complete<Pick<HttpOptions, 'poll' | 'limits' | 'drain'>> & {
+export const HTTP_DEFAULTS: Complete<
+  Pick<HttpOptions, 'host' | 'port' | 'poll' | 'limits' | 'drain'>
+> & {
   readonly bridge: Required<Omit<BridgeOptions, 'allow'>>
 } = {
+  host: '127.0.0.1',
+  port: 8787,
   poll: { bundle: 250, hold: 30_000, expire: 30_000 },
   limits: { body: 1024 * 1024, stream: 0, headerTime: 10_000, bodyTime: 60_000 },
   bridge: { connect: 10_000, idle: 3_600_000, connections: 1_000, connectionsPerAddress: 0 },
   drain: { limit: 10_000 },
 }
 
-/** Every number of the HTTP side, told or taken. */
-export type HttpSettings = typeof HTTP_DEFAULTS
+/** Every number of the HTTP side but its port, told or taken. */
+export type HttpSettings = Omit<typeof HTTP_DEFAULTS, 'host' | 'port'>
 
 export function httpSettings(options: HttpOptions): HttpSettings {
   return {

@@ -5,7 +5,7 @@
  * is asked is either exactly the noun's or `@name/**`, never a narrower one.
  */
 import type { Fault } from '@sapwood/core'
-import { pathFault } from '@sapwood/core'
+import { isName, NAME_FORM, pathFault } from '@sapwood/core'
 import { parseDuration } from './duration.ts'
 import { isFault } from './fault.ts'
 
@@ -37,7 +37,6 @@ export interface AskHeaders {
   readonly timeout?: string | undefined
 }
 
-const NAME = /^[A-Za-z0-9._-]{1,128}$/
 const DOTS = /^(?:\.|%2[eE]){1,2}$/
 const LONGEST_WAIT = 86_400_000
 
@@ -52,9 +51,7 @@ const LONGEST_WAIT = 86_400_000
 export function parseAsk(rest: string, headers: AskHeaders = {}): Ask | Fault {
   const end = rest.slice(1).search(/[/?]/)
   const name = decode(end < 0 ? rest.slice(1) : rest.slice(1, end + 1))
-  if (!NAME.test(name) || DOTS.test(name)) {
-    return fault('NAME_INVALID', 'a name is 1 to 128 of A-Z a-z 0-9 . _ -')
-  }
+  if (!isName(name)) return fault('NAME_INVALID', `a name is ${NAME_FORM}`)
   return parseTail(name, end < 0 ? '/' : rest.slice(end + 1), headers)
 }
 

@@ -9,6 +9,7 @@ export const POLICIES = ['catch-up', 'conflate', 'drop-oldest', 'disconnect'] as
 export const PROXY_PROTOCOLS = ['v1', 'v2'] as const
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
+/** What `SNIFF_DEFAULTS` of `@sapwood/net` says, as one writes it. */
 export const SNIFF_DEFAULT = { bytes: 16_384, timeout: '3s' } as const
 
 export type LogLevel = (typeof LOG_LEVELS)[number]

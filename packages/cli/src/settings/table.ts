@@ -4,6 +4,7 @@
  * Invariant: a key is `section.name`, and its environment name is `SAPWOOD_SECTION_NAME`.
  */
 import type { KindName, Traits, ValueOfKind } from './kinds.ts'
+import { SNIFF_DEFAULT } from './kinds.ts'
 
 /** What is true of few settings only. */
 interface Extras extends Omit<Traits, 'kind'> {
@@ -144,7 +145,7 @@ const ROWS = {
   'edge.listen': ['address', 'none', 'a port that many services share', { none: true }],
   'edge.sniff': [
     'sniff',
-    { bytes: 16384, timeout: '3s' },
+    SNIFF_DEFAULT as Fallback,
     'how much, and how long, a connection is looked at',
   ],
   'edge.otherwise': ['target', 'close', 'where goes what no route wants'],

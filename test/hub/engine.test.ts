@@ -1,5 +1,7 @@
 /** The memory engine against the plainest history: a list of everything, with what each bound takes from it. */
 import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { jsonMessage, matches, Update } from '@sapwood/core'
 import type { Interest, ReadResult } from '@sapwood/hub'
 import { MemoryEngine } from '@sapwood/hub'
@@ -7,6 +9,9 @@ import { FakeClock, RecordingComponent } from '@sapwood/testkit'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { anyPattern, plainPath } from '../core/arbitraries.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 interface Limits {
   readonly age: number
@@ -209,6 +214,40 @@ test('what a reader has not finished is read on from where it stopped, while mor
     found,
     Array.from({ length: engine.head }, (_, i) => i + 1),
   )
+})
+
+test('what a busy path has dropped takes no room, and hides nothing of others', async (t) => {
+  const { engine, append, read } = setUp({ pathCount: 3 })
+  const others: number[] = []
+  for (let i = 0; i < 10_000; i++) {
+    append('busy')
+    if (i % 1_000 !== 500) continue
+    append(`other/${i}`)
+    others.push(engine.head)
+  }
+  const offsets = (pattern: string, since: number) =>
+    read([{ pattern, since }]).updates.map(({ offset }) => offset)
+  t.same(offsets('other/*', 0), others)
+  t.same(offsets('*/*', 0), others, 'by scanning, too')
+  t.same(offsets('other/*', others[4] as number), others.slice(5))
+  const { head } = engine
+  t.same(offsets('busy', head - 3), [head - 2, head - 1, head])
+  t.same(read([{ pattern: 'busy', since: head - 4 }]).lost, ['busy'])
+  t.same(read([{ pattern: '**', since: others[4] as number }]).lost, ['**'])
+  t.equal(engine.oldest, 0, 'nothing of all paths is lost')
+})
+
+test('memory is bounded however many updates and paths are dropped', async (t) => {
+  for (const pathCount of [0, 10]) {
+    const { engine, append } = setUp({ pathCount, count: 100 })
+    append('busy')
+    collect()
+    const before = process.memoryUsage().heapUsed
+    for (let i = 0; i < 300_000; i++) append(pathCount === 0 ? `path/${i}` : 'busy')
+    collect()
+    const grown = process.memoryUsage().heapUsed - before
+    t.ok(grown < 2e6, `${grown} bytes for ${engine.count} updates`)
+  }
 })
 
 test('with bounds of nothing, nothing is retained and everything is told as lost', async (t) => {

@@ -1,7 +1,7 @@
 /**
  * The engine of one process: a log in memory, bounded by age, count and bytes in all and by count per path, and
  * indexed by path, so that ten thousand sessions that resume at once do not scan it ten thousand times.
- * Invariant: `log[offset - base]` is the update of that offset, or undefined once its path has dropped it.
+ * Invariant: the log of all and the logs of the paths hold the same updates.
  */
 import type { Clock, Component, Message } from '@sapwood/core'
 import { matches, Update } from '@sapwood/core'
@@ -9,6 +9,7 @@ import type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './
 import type { PathLog } from './path-log.ts'
 import { PathLogs } from './path-logs.ts'
 import { formatPosition } from './position.ts'
+import { UpdateLog } from './update-log.ts'
 
 export interface MemoryEngineOptions {
   /** 16 hex digits that no former start has used. */
@@ -23,6 +24,9 @@ export interface MemoryEngineOptions {
   readonly bytes: number
 }
 
+/** Paths that have lost something and hold nothing any more, beyond as many as updates are retained. */
+const SPARE = 1024
+
 export class MemoryEngine implements Engine {
   readonly epoch: string
   readonly #options: MemoryEngineOptions
@@ -31,10 +35,9 @@ export class MemoryEngine implements Engine {
   /** Paths that lost something while older updates of others are still here. */
   readonly #trimmed = new Set<PathLog>()
   #events: EngineEvents | undefined
-  #log: (Update | undefined)[] = []
-  #times: number[] = []
-  #first = 0
-  #base = 1
+  readonly #log = new UpdateLog()
+  /** The highest offset of which nothing is known any more. */
+  #oldest = 0
   #head = 0
   #count = 0
   #bytes = 0
@@ -50,7 +53,7 @@ export class MemoryEngine implements Engine {
   }
 
   get oldest(): number {
-    return this.#base + this.#first - 1
+    return this.#oldest
   }
 
   get count(): number {
@@ -107,23 +110,16 @@ export class MemoryEngine implements Engine {
   /** Lets go of what is too old. Called at each read and append; call it now and then when nothing happens. */
   trim(now: number = this.#clock.now()): void {
     const oldest = now - this.#options.age
-    while (this.#first < this.#log.length) {
+    while (!this.#log.empty) {
       const over = this.#count > this.#options.count || this.#bytes > this.#options.bytes
-      if (!over && (this.#times[this.#first] as number) >= oldest) break
+      if (!over && this.#log.firstTime >= oldest) break
       this.#evictFirst()
-    }
-    if (this.#first > 1024 && this.#first * 2 > this.#log.length) {
-      this.#log = this.#log.slice(this.#first)
-      this.#times = this.#times.slice(this.#first)
-      this.#base += this.#first
-      this.#first = 0
     }
   }
 
   #store(log: PathLog, update: Update): void {
     const now = this.#clock.now()
-    this.#log.push(update)
-    this.#times.push(now)
+    this.#log.push(update, now)
     this.#count++
     this.#bytes += update.size
     log.push(update)
@@ -134,15 +130,27 @@ export class MemoryEngine implements Engine {
   #evictOf(log: PathLog): void {
     const update = log.shift()
     if (update === undefined) return
-    this.#log[update.offset - this.#base] = undefined
+    this.#log.takeOut(update.offset)
     this.#discount(update)
+    // in the order of what they have lost
+    this.#trimmed.delete(log)
     this.#trimmed.add(log)
     if (log.size === 0) this.#forget(log)
+    if (this.#trimmed.size > this.#options.count + SPARE) this.#forgetTrimmed()
+  }
+
+  /** There is no end of paths: of the first that lost something not even that is known from now on. */
+  #forgetTrimmed(): void {
+    for (const log of this.#trimmed) {
+      this.#oldest = Math.max(this.#oldest, log.evicted)
+      this.#trimmed.delete(log)
+      return
+    }
   }
 
   #evictFirst(): void {
-    const update = this.#log[this.#first]
-    this.#log[this.#first++] = undefined
+    this.#oldest = Math.max(this.#oldest, this.#log.firstOffset)
+    const update = this.#log.shift()
     if (update === undefined) return
     this.#discount(update)
     const log = this.#paths.get(update.path)
@@ -216,8 +224,9 @@ export class MemoryEngine implements Engine {
     let count = 0
     let size = 0
     const from = new Map<string, number>()
-    for (let i = Math.max(this.#first, since + 1 - this.#base); i < this.#log.length; i++) {
-      const update = this.#log[i]
+    const log = this.#log
+    for (let i = log.placeOf(since + 1); i < log.places; i++) {
+      const update = log.at(i)
       if (update === undefined) continue
       let wanted = from.get(update.path)
       if (wanted === undefined) {

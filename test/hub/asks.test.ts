@@ -467,3 +467,29 @@ test('a hub that closes ends every question', async (t) => {
   t.same(waiting.codes(), [[Code.lost, 502]])
   t.same(ask(it, '@shop/c').codes(), [[Code.lost, 502]])
 })
+
+test('a client has a thousand questions open at most, and no more than its outbox holds', async (t) => {
+  const it = new HubUnderTest({ ...OPEN, session: { outbox: 100_000 } })
+  const client = named(it, 'worker')
+  const many = Array.from({ length: 1_025 }, () => {
+    const asked = ask(it, '@worker/x')
+    client.take()
+    return asked
+  })
+  t.same(many.at(-1)?.codes(), [[Code.absent, 503]])
+  t.match(bodyValue(many.at(-1)?.answers[0] as Message), { code: 'CLIENT_BUSY' })
+  t.equal(client.session.openQuestions, 1_024)
+  for (const { cancel } of many) cancel()
+  const large = (): Message[] => {
+    const answers: Message[] = []
+    const message = jsonMessage('x'.repeat(60_000))
+    it.hub.ask({ path: '@worker/x', message, timeout: 1_000 }, (answer) => answers.push(answer))
+    client.take()
+    return answers
+  }
+  const [first, second] = [large(), large()]
+  t.equal(client.session.openQuestions, 1)
+  t.match(bodyValue(second[0] as Message), { code: 'CLIENT_BUSY' })
+  t.same(first, [])
+  await it.hub.close()
+})

@@ -791,3 +791,18 @@ test('a long cascade of updates gives the event loop its turn and loses nothing'
   t.notOk(client.pipe.farewell, BYE)
   await it.hub.close()
 })
+
+test('a log that throws stops nothing', async (t) => {
+  const broken = (): never => {
+    throw new Error('no space left on device')
+  }
+  const it = hub({ log: { debug() {}, info() {}, warn: broken, error: broken } })
+  it.subscribe('a', broken)
+  const values: unknown[] = []
+  it.subscribe('a', ({ body }) => values.push(body))
+  it.publish('a', 1)
+  it.publish('a', 2)
+  t.same(values, ['1', '2'])
+  t.equal(it.counters.thrown, 4)
+  await it.close()
+})

@@ -1,6 +1,6 @@
 /**
  * What goes wrong inside the hub and must not go further: a component or a transport that throws, updates that go in
- * circles. Each is counted and told in the log, and everybody else is served.
+ * circles. Each is counted and told in the log, and everybody else is served, even if the log throws.
  */
 import type { Component } from '@sapwood/core'
 import { reasonOf } from '@sapwood/core'
@@ -21,8 +21,10 @@ export class Incidents {
   threw(thrown: unknown, component: Component, path: string): void {
     this.#counters.thrown++
     const reason = reasonOf(thrown)
-    this.#log.error(
-      { code: 'COMPONENT_THREW', component: component.id, path, reason },
+    const { id } = component
+    this.#tell(
+      'error',
+      { code: 'COMPONENT_THREW', component: id, path, reason },
       'a component threw',
     )
   }
@@ -40,6 +42,18 @@ export class Incidents {
   /** Updates caused each other without end. */
   looped(sender: Component, path: string): void {
     this.#counters.loops++
-    this.#log.warn({ code: 'UPDATE_LOOP', sender: sender.id, path }, 'an update went in circles')
+    this.#tell(
+      'warn',
+      { code: 'UPDATE_LOOP', sender: sender.id, path },
+      'an update went in circles',
+    )
+  }
+
+  #tell(level: 'error' | 'warn', fields: Record<string, unknown>, text: string): void {
+    try {
+      this.#log[level](fields, text)
+    } catch {
+      this.#counters.thrown++
+    }
   }
 }

@@ -1,10 +1,10 @@
 /**
  * The questions that one client has been asked. Each is bound to its session: it is sent again after a resume and
  * ends with the session.
- * Invariant: a question ends once, by its answer, its asker's cancel, or `lost`.
+ * Invariant: a question ends once, by its answer, its asker's cancel, or `lost`; `bytes` is what the open ones measure.
  */
 import type { Message, Meta } from '@sapwood/core'
-import { Code, isStream, message as makeMessage, outcome, Update } from '@sapwood/core'
+import { Code, isStream, message as makeMessage, outcome, sizeOf, Update } from '@sapwood/core'
 import { CANCEL, control } from './control.ts'
 
 interface Open {
@@ -23,9 +23,13 @@ export interface QuestionsDeps {
   readonly now: () => number
 }
 
+/** Questions that one client may have open. */
+const MOST = 1024
+
 export class Questions {
   readonly #deps: QuestionsDeps
   readonly #open = new Map<string, Open>()
+  #bytes = 0
   #count = 0
 
   constructor(deps: QuestionsDeps) {
@@ -34,6 +38,15 @@ export class Questions {
 
   get open(): number {
     return this.#open.size
+  }
+
+  /**
+   * Are so many open that one more is too many? A resume sends all of them again at once.
+   * @param bytes of the next one. @param limit bytes that all may have together.
+   */
+  isFull(bytes: number, limit: number): boolean {
+    const { size } = this.#open
+    return size >= MOST || (size > 0 && this.#bytes + bytes > limit)
   }
 
   /** Puts a question, or a direct message that wants no answer, to the client. */
@@ -46,6 +59,7 @@ export class Questions {
     const token = `q${++this.#count}`
     const open: Open = { replyPath: reply, path, message, forgetCancel: () => undefined }
     this.#open.set(token, open)
+    this.#bytes += sizeOf(message.body)
     this.#deps.push(this.#frame(path, message, token))
     if (cancel !== undefined) open.forgetCancel = cancel.onCancel(() => this.#cancelled(token))
   }
@@ -87,6 +101,7 @@ export class Questions {
 
   #end(token: string, open: Open): void {
     this.#open.delete(token)
+    this.#bytes -= sizeOf(open.message.body)
     open.forgetCancel()
   }
 

@@ -323,7 +323,9 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
 
   #question(path: string, message: Message): void {
     this.#host.counters.questions++
-    if (this.#feed.isBusy(sizeOf(message.body))) {
+    const bytes = sizeOf(message.body)
+    const isFull = this.#questions?.isFull(bytes, this.#host.settings.outbox) ?? false
+    if (isFull || this.#feed.isBusy(bytes)) {
       const { reply } = message.meta
       const detail = 'too much waits for this client already; ask again in a moment'
       const busy = outcome(Code.absent, 503, 'CLIENT_BUSY', detail)

@@ -117,8 +117,9 @@ export class Connection implements AttemptOwner {
   }
 
   #step(event: ConnectionEvent, hello: Values = {}, closing?: Closing): void {
-    const [state, action] = CONNECTION_TABLE[this.#state][event] ?? []
-    if (state === undefined || action === undefined) return
+    const next = CONNECTION_TABLE[this.#state][event]
+    if (next === undefined) return
+    const [state, action] = next
     this.#state = state
     this.#actions[action](hello, closing)
   }

@@ -112,7 +112,7 @@ export class Exchanges {
   take(frame: Frame): void {
     if (frame.path === '::reply') return this.#take(frame.reply)?.resolve(frame)
     const { code, detail, status, reply = frame.reply } = valuesOf(frame)
-    this.#take(reply)?.reject(failure(String(code), String(detail), status as number))
+    this.#take(reply)?.reject(failure(code as string, detail as string, status as number))
   }
 
   /** The link is gone: all is to be said again on the next. */
@@ -126,7 +126,7 @@ export class Exchanges {
    */
   sessionLost(): void {
     this.linkLost()
-    for (const [reply, { request, heard }] of [...this.#open]) {
+    for (const [reply, { request, heard }] of this.#open) {
       if (request.kind !== 'ask' || !heard) continue
       this.#take(reply)?.reject(failure('CONNECTION_LOST', 'the session ended', 502))
     }
@@ -146,7 +146,7 @@ export class Exchanges {
 
   /** Rejects all. */
   fail(error: unknown): void {
-    for (const reply of [...this.#open.keys()]) this.#take(reply)?.reject(error)
+    for (const reply of this.#open.keys()) this.#take(reply)?.reject(error)
   }
 
   #take(reply: unknown): Exchange | undefined {

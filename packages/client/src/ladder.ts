@@ -48,8 +48,7 @@ export class Ladder {
       this.#probes = 0
       return false
     }
-    this.#strikes++
-    if (this.#strikes < (this.#worked.has(this.#rung) ? PATIENCE : 1)) return false
+    if (++this.#strikes < (this.#worked.has(this.#rung) ? PATIENCE : 1)) return false
     this.#strikes = 0
     this.#rung = (this.#rung + 1) % this.#rungs
     return this.#rung > 0
@@ -58,7 +57,7 @@ export class Ladder {
   /** When to try something better, in milliseconds from now, or undefined on the best rung. */
   get probeDelay(): number | undefined {
     if (this.#rung === 0) return undefined
-    return Math.min(LONGEST_PROBE, FIRST_PROBE * 2 ** Math.min(this.#probes, 10))
+    return Math.min(LONGEST_PROBE, FIRST_PROBE * 2 ** this.#probes)
   }
 
   /** The better rung to try now: all of them in turn, the best one first. Only below the best rung. */

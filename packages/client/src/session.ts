@@ -52,10 +52,12 @@ export class Session implements ConnectionOwner {
   /** Frames that nobody answers, until they are said on this link. */
   #outbox: string[] = []
   #stirred = false
+  #conclude!: (closing: Closing) => void
   /** Why it is over, once it is. */
-  readonly closed: Promise<Closing>
+  readonly closed: Promise<Closing> = new Promise((resolve) => {
+    this.#conclude = resolve
+  })
   #over = false
-  #conclude: (closing: Closing) => void = () => undefined
 
   constructor(owner: SessionOwner, deps: SessionDeps, options: SessionOptions) {
     const { clock, random, fetch } = deps
@@ -82,9 +84,6 @@ export class Session implements ConnectionOwner {
         failed: (problem) => this.#owner.event('error', problem),
       })
     }
-    this.closed = new Promise((resolve) => {
-      this.#conclude = resolve
-    })
     this.#connection = new Connection(this, deps)
   }
 

@@ -33,20 +33,9 @@ export interface SubscriptionsDeps {
 }
 
 /** One callback under one pattern. */
-class Listener implements Receiver<undefined, Frame> {
-  readonly id: string
+interface Listener extends Receiver<undefined, Frame> {
   /** How often it was added and not taken back. */
-  count = 0
-  readonly #callback: Callback
-
-  constructor(id: string, callback: Callback) {
-    this.id = id
-    this.#callback = callback
-  }
-
-  update(_sender: undefined, _path: string, frame: Frame): void {
-    this.#callback(frame.message, frame)
-  }
+  count: number
 }
 
 export class Subscriptions {
@@ -70,7 +59,11 @@ export class Subscriptions {
     const listeners = this.#patterns.get(pattern) ?? new Map<Callback, Listener>()
     if (listeners.size === 0) this.#deps.want(pattern, true)
     this.#patterns.set(pattern, listeners)
-    const listener = listeners.get(callback) ?? new Listener(`${++this.#added}`, callback)
+    const listener: Listener = listeners.get(callback) ?? {
+      id: `${++this.#added}`,
+      count: 0,
+      update: (_sender, _path, frame) => callback(frame.message, frame),
+    }
     listeners.set(callback, listener)
     listener.count++
     this.#dispatcher.subscribe(listener, pattern)

@@ -158,6 +158,28 @@ test('good-byes: what the hub says about coming back is done', (t) => {
   t.end()
 })
 
+test('Retry-After of what refuses is waited for, in seconds or as a date; what is neither is none', async (t) => {
+  const inAMinute = new Date(Date.now() + 60_000).toUTCString()
+  const cases = [
+    { said: undefined, least: 250, most: 250 },
+    { said: '7', least: 7_250, most: 7_250 },
+    { said: '-7', least: 250, most: 250 },
+    { said: 'soon', least: 250, most: 250 },
+    { said: 'Wed, 21 Oct 2015 07:28:00 GMT', least: 250, most: 250 },
+    // dates have whole seconds, and some time passes here
+    { said: inAMinute, least: 50_000, most: 60_250 },
+  ]
+  for (const { said, least, most } of cases) {
+    const headers = said === undefined ? {} : { 'retry-after': said }
+    const response = () => Promise.resolve(new Response('busy', { status: 503, headers }))
+    const { client, events } = twin({ transports: ['poll'] }, { fetch: response })
+    await settle()
+    const { retryIn = Number.NaN } = events('state').at(-1) ?? {}
+    t.ok(retryIn >= least && retryIn <= most, `${said}: ${retryIn}`)
+    await client.close()
+  }
+})
+
 test('a hub that sends clients back at once, again and again, is not asked in a tight loop', (t) => {
   const { clock, ws } = twin()
   for (let round = 0; round < 2; round++) {

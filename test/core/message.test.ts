@@ -171,6 +171,14 @@ test('the wait before an attempt is anything below a ceiling that doubles', asyn
   t.equal(highest.next(), 99)
 })
 
+test('what the other side asks for counts only where it is a time', async (t) => {
+  const backoff = new Backoff({ random: () => 0.5 })
+  t.same(
+    [Number.NaN, -5_000, 1_500].map((least) => backoff.next(least)),
+    [125, 250, 2_000],
+  )
+})
+
 test('waits stay within their bounds for ever', async () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat({ max: 5_000 }), fc.nat({ max: 3_000 }), (seed, first, least) => {

@@ -22,16 +22,17 @@ export function closingOfThrown(thrown: unknown): Closing {
 export async function accepted(response: Response): Promise<Response> {
   const { ok, status, headers, url } = response
   if (ok) return response
-  const { code, detail }: Partial<Closing> = await response.json().catch(() => ({}))
+  const said: Partial<Closing> = await response.json().catch(() => ({}))
   // only the hub itself, which says a code, may send a client away for good: not what stands on the way
-  const says = (...statuses: readonly number[]): boolean =>
-    code !== undefined && statuses.includes(status)
+  const byHub = said.code && status
+  const later = headers.get('retry-after') ?? ''
   throw new Refusal({
-    code: code ?? 'CONNECTION_LOST',
-    detail: detail ?? `${url} answered ${status}`,
+    ...lost(`${url} answered ${status}`),
+    ...said,
     status,
-    comeBack: says(401, 403) ? 'never' : undefined,
-    forgotten: says(404, 409),
-    retryAfter: Number(headers.get('retry-after')) * 1000,
+    comeBack: byHub === 401 || byHub === 403 ? 'never' : undefined,
+    forgotten: byHub === 404 || byHub === 409,
+    // seconds or, as a proxy may say it, a date
+    retryAfter: Number(later) * 1000 || Date.parse(later) - Date.now(),
   })
 }

@@ -30,7 +30,7 @@ export interface Closing {
   readonly detail: string
   /** How soon coming back makes sense: not at all, after a while, at once. Where nobody said, as it comes. */
   readonly comeBack?: 'never' | 'later' | 'now' | undefined
-  /** The hub asked not to be called for so many milliseconds. */
+  /** The hub asked not to be called for so many milliseconds; what is no time, as NaN, asks for nothing. */
   readonly retryAfter?: number | undefined
   /** The HTTP status that it came with. */
   readonly status?: number | undefined

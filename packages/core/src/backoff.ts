@@ -17,21 +17,24 @@ export class Backoff {
   readonly #random: () => number
   #attempts = 0
 
-  constructor(options: BackoffOptions = {}) {
-    this.#first = options.first ?? 250
-    this.#highest = options.highest ?? 20_000
-    this.#random = options.random ?? Math.random
+  constructor({ first = 250, highest = 20_000, random = Math.random }: BackoffOptions = {}) {
+    this.#first = first
+    this.#highest = highest
+    this.#random = random
   }
 
   get attempts(): number {
     return this.#attempts
   }
 
-  /** The next delay in milliseconds, at least `least` (what the other side asked for). */
+  /**
+   * The next delay in milliseconds.
+   * @param least what the other side asked for: the delay is not below it. What is no time counts as none.
+   */
   next(least = 0): number {
     const ceiling = Math.min(this.#highest, this.#first * 2 ** Math.min(this.#attempts, 30))
     this.#attempts++
-    return least + Math.floor(this.#random() * ceiling)
+    return Math.max(0, least || 0) + Math.floor(this.#random() * ceiling)
   }
 
   /** Called when a connection has proved stable. */

@@ -1,4 +1,5 @@
 /** Subscriptions, cursor, resume, publishing and asking: what is said to the hub, and said again. */
+import { thisPlatform } from '@sapwood/client'
 import { test } from 'tap'
 import { type Json, settle, TwinTransport, twin } from './twin.ts'
 
@@ -311,6 +312,23 @@ test('a publish without receipt is sent again on each new link, same id and repl
   await t.rejects(early, { code: 'RECEIPT_TIMEOUT' })
   // too late: nobody waits
   ws.last.down({ path: '::reply', reply: first?.reply, message: {} })
+})
+
+test('a time limit that no timer can wait is not over at once, and is told to the hub as a day', async (t) => {
+  // real timers: those of the twin can wait for ever
+  const { clock } = thisPlatform()
+  const { client, ws } = twin({}, { clock })
+  ws.last.hello()
+  const { POSITIVE_INFINITY: timeout } = Number
+  const waiting = [
+    client.publish('a', 1, { timeout }),
+    client.publish('a', 2, { timeout: 2 ** 31 }),
+    client.ask('@b/c', { timeout }),
+  ].map((one: Promise<unknown>) => t.rejects(one, { code: 'CLIENT_CLOSED' }))
+  await new Promise((resolve) => clock.after(1, () => resolve(undefined)))
+  t.match(ws.last.on('@b/c'), [{ deadline: 86_400_000 }])
+  await client.close()
+  await Promise.all(waiting)
 })
 
 test('ask: resolves with code, type and message of whatever was answered', async (t) => {

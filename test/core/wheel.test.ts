@@ -44,6 +44,16 @@ test('a timer fires once, at its time', async (t) => {
   t.same(probe.times, [100])
 })
 
+test('a timer without end waits for as long as a timer of the platform can', async (t) => {
+  const { clock, wheel, probe } = setUp()
+  wheel.set(probe.timer, Number.POSITIVE_INFINITY)
+  t.equal(wheel.pending, 1)
+  clock.jump(2 ** 31 - 2)
+  t.same(probe.times, [])
+  clock.advance(TICK)
+  t.equal(probe.times.length, 1)
+})
+
 test('a timer that is set again is moved, and one that is cleared does not fire', async (t) => {
   const { clock, wheel, probe } = setUp()
   wheel.set(probe.timer, 100)

@@ -9,7 +9,7 @@ export interface AskOptions {
   readonly message?: unknown
   /** Media type of a text message, or of bytes. */
   readonly type?: string
-  /** Milliseconds to wait for the answer. 30 s. */
+  /** Milliseconds to wait for the answer, a day at most. 30 s. */
   readonly timeout?: number
   readonly signal?: AbortSignal
 }

@@ -2,7 +2,14 @@
  * What users hold: subscriptions, events, publishing, asking and answering, over whatever line carries them.
  * Invariant: after `close` nothing is called any more, and every promise has ended.
  */
-import { isDirectPath, isUnanswered, pathFault, reasonOf, unanswered } from '@sapwood/core'
+import {
+  isDirectPath,
+  isUnanswered,
+  LONGEST_WAIT,
+  pathFault,
+  reasonOf,
+  unanswered,
+} from '@sapwood/core'
 import { Answers, type Handler } from './answers.ts'
 import type { Answer, AskOptions } from './asking.ts'
 import type { ClientEvents, ClientState } from './client-events.ts'
@@ -135,8 +142,9 @@ export class Client<Paths = AnyPaths> {
    */
   async ask(path: string, options: AskOptions = {}): Promise<Answer> {
     const { verb = 'GET', timeout = ASK_TIMEOUT, signal, message = '', ...fields } = options
-    const frame = { path, message, verb, deadline: timeout, ...fields }
-    const answer = await this.#request('ask', frame, timeout, signal)
+    const deadline = Math.min(timeout, LONGEST_WAIT)
+    const frame = { path, message, verb, deadline, ...fields }
+    const answer = await this.#request('ask', frame, deadline, signal)
     const { code = 0, status } = answer
     if (isUnanswered(code)) throw unanswered(answer)
     return { code, type: typeOf(answer), message: answer.message, status }

@@ -19,10 +19,13 @@ export interface Platform {
   readonly openChannel?: ((name: string) => Channel) | undefined
 }
 
+/** What a timer can wait, in milliseconds: one of more than 24 days would be due at once. */
+const LONGEST = 2_000_000_000
+
 const clock: Clock = {
   now: () => performance.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    const timer = setTimeout(run, Math.min(ms, LONGEST))
     return () => clearTimeout(timer)
   },
 }

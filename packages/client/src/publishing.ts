@@ -20,7 +20,7 @@ export interface PublishOptions {
   readonly key?: string
   /** This client gets no copy of its own message. */
   readonly exclude?: boolean
-  /** Milliseconds to wait for the receipt, reconnects included. 60 s. */
+  /** Milliseconds to wait for the receipt, reconnects included, 23 days at most. 60 s. */
   readonly timeout?: number
   readonly signal?: AbortSignal
 }

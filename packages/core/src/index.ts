@@ -37,7 +37,7 @@ export {
 } from './message.ts'
 export { isName, NAME_FORM, nameFault } from './name-fault.ts'
 export type { NoAnswer } from './outcome.ts'
-export { Code, isUnanswered, unanswered } from './outcome.ts'
+export { Code, isUnanswered, LONGEST_WAIT, unanswered } from './outcome.ts'
 export type { PathLimits } from './path.ts'
 export {
   covers,

@@ -16,6 +16,9 @@ export const Code = {
 } as const
 export type Code = (typeof Code)[keyof typeof Code]
 
+/** How long a question may wait for whoever is to answer, and for the answer, in milliseconds: a day. */
+export const LONGEST_WAIT = 86_400_000
+
 /** The errors of those who asked, by the codes that say that nobody answered. */
 const UNANSWERED: Readonly<Record<number, string>> = {
   [Code.refused]: 'NOT_ALLOWED',

@@ -7,6 +7,8 @@
 import type { Clock } from './clock.ts'
 
 const SLOTS = 512
+/** What timers of a platform can wait, in milliseconds: 24 days. */
+const LONGEST = 2 ** 31 - 1
 const NEVER: number = Number.POSITIVE_INFINITY
 
 /** What a timer calls when it is due. */
@@ -73,11 +75,11 @@ export class Wheel {
     return this.#clock.now()
   }
 
-  /** Has `timer` fire in `ms` milliseconds, whenever it was set to before. */
+  /** Has `timer` fire in `ms` milliseconds, 24 days at most, whenever it was set to before. */
   set(timer: Timer, ms: number): void {
     if (this.#closed) return
     this.#remove(timer)
-    timer.at = this.#clock.now() + Math.max(0, ms)
+    timer.at = this.#clock.now() + Math.min(Math.max(0, ms), LONGEST)
     const turn = Math.max(this.#turn + 1, Math.ceil(timer.at / this.#tick))
     const head = this.#slots[turn % SLOTS] as Timer
     timer.previous = head.previous

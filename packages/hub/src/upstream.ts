@@ -11,6 +11,7 @@ import {
   isControlPath,
   isDirectPath,
   jsonMessage,
+  LONGEST_WAIT,
   message as makeMessage,
   pathFault,
   patternFault,
@@ -157,14 +158,12 @@ function direct(
   const { reply, deadline, ...rest } = meta
   const question = makeMessage(body, type, { ...rest, origin: session.id })
   if (reply === undefined) return host.update(sender, path, question)
-  const timeout = Math.min(deadline ?? host.askTimeout, DAY)
+  const timeout = Math.min(deadline ?? host.askTimeout, LONGEST_WAIT)
   if (!session.asks.ask(reply, { path, message: question, timeout, sender })) {
     const detail = `${OPEN} questions of this client are unanswered; wait for some`
     mistake(host, session, message, { code: 'LIMIT_QUESTIONS', detail })
   }
 }
-
-const DAY = 86_400_000
 
 function publish(
   host: UpstreamHost,

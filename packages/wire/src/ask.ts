@@ -5,7 +5,7 @@
  * is asked is either exactly the noun's or `@name/**`, never a narrower one.
  */
 import type { Fault } from '@sapwood/core'
-import { isName, NAME_FORM, pathFault } from '@sapwood/core'
+import { isName, LONGEST_WAIT, NAME_FORM, pathFault } from '@sapwood/core'
 import { parseDuration } from './duration.ts'
 import { isFault } from './fault.ts'
 
@@ -38,7 +38,6 @@ export interface AskHeaders {
 }
 
 const DOTS = /^(?:\.|%2[eE]){1,2}$/
-const LONGEST_WAIT = 86_400_000
 
 /**
  * Reads the request target behind `/client`.

@@ -9,6 +9,7 @@ import {
   isUnanswered,
   JSON_TYPE,
   jsonMessage,
+  LONGEST_WAIT,
   nameOf,
   nounOf,
   SapwoodError,
@@ -49,8 +50,6 @@ export interface CallAnswer {
 
 const TIMEOUT = 30_000
 const WAIT = 20_000
-/** A day. */
-const LONGEST = 86_400_000
 /** Bytes of an answer: 16 MiB. */
 const MOST_BYTES = 16_777_216
 
@@ -105,7 +104,7 @@ class Call implements AnswerListener {
   ) {
     const { verb = 'GET', args, query } = options
     // whole milliseconds travel
-    const timeout = Math.min(LONGEST, Math.ceil(options.timeout ?? TIMEOUT))
+    const timeout = Math.min(LONGEST_WAIT, Math.ceil(options.timeout ?? TIMEOUT))
     const [type, body] = contentOf(options)
     const headers = type === '' ? NO_FIELDS : ['content-type', type]
     const target = targetOf(noun, args, query)

@@ -1,9 +1,12 @@
 /** The publisher of back ends against the real hub (CN-01), and against one that fails. */
+import { getEventListeners } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { publisher } from '@sapwood/client'
+import { publisher, thisPlatform } from '@sapwood/client'
+import { FakeClock } from '@sapwood/testkit'
 import { test } from 'tap'
 import { connected, open, serve, until } from './real-hub.ts'
+import { settle } from './twin.ts'
 
 const KEY = 'a-key'
 
@@ -169,4 +172,61 @@ test('a hub that says to come back later is asked again; one that never answers 
   t.equal(new Set(bodies).size, 1, 'the same under the same id')
   answering = false
   await t.rejects(publisher({ url, timeout: 100 }).update('a', 1), { code: 'HUB_UNREACHABLE' })
+})
+
+test('an outage leaves nothing behind in a publisher that lives on', async (t) => {
+  const clock = new FakeClock()
+  const signals = new Set<EventTarget>()
+  const { addEventListener } = AbortSignal.prototype
+  AbortSignal.prototype.addEventListener = function (this: AbortSignal, ...given: unknown[]) {
+    signals.add(this)
+    return addEventListener.apply(this, given as Parameters<typeof addEventListener>)
+  }
+  t.teardown(() => {
+    AbortSignal.prototype.addEventListener = addEventListener
+  })
+  const away = () => Promise.reject(new TypeError('no network in this test'))
+  const platform = { ...thisPlatform(), clock, random: () => 0.999, fetch: away }
+  const back = publisher({ url: 'http://away', timeout: 1_000 }, platform)
+  for (let outage = 0; outage < 3; outage++) {
+    const refused = t.rejects(back.update('a', 1), { code: 'HUB_UNREACHABLE' })
+    for (let passed = 0; passed < 1_000; passed += 100) {
+      await settle()
+      clock.advance(100)
+    }
+    await refused
+  }
+  t.ok(signals.size > 0)
+  for (const signal of signals) t.strictSame(getEventListeners(signal, 'abort'), [])
+  t.equal(clock.pending, 0)
+})
+
+test('a hub that takes a question and never answers is given up a minute after it should have', async (t) => {
+  const clock = new FakeClock()
+  const silent = (_url: unknown, { signal }: RequestInit = {}) =>
+    new Promise<Response>((_resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason))
+    })
+  const platform = { ...thisPlatform(), clock, fetch: silent }
+  const back = publisher({ url: 'http://silent' }, platform)
+  const cases = [
+    { options: {}, limit: 110_000 },
+    { options: { timeout: 5_000, wait: 0 }, limit: 65_000 },
+    { options: { timeout: Number.POSITIVE_INFINITY, wait: 0 }, limit: 86_460_000 },
+  ]
+  for (const { options, limit } of cases) {
+    let isOver = false
+    const given = t
+      .rejects(back.ask('@till/total', options), { code: 'HUB_UNREACHABLE', status: 503 })
+      .finally(() => {
+        isOver = true
+      })
+    await settle()
+    clock.advance(limit - 1)
+    await settle()
+    t.notOk(isOver)
+    clock.advance(1)
+    await given
+    t.equal(clock.pending, 0)
+  }
 })

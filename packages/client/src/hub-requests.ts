@@ -35,13 +35,13 @@ export class HubRequests {
     const backoff = new Backoff({ first: 200, highest: 2_000, random })
     const init = { method: 'POST', headers: { 'content-type': JSON_TYPE }, body }
     const late = new AbortController()
-    let failure = unreachable(`it did not answer within ${timeout} ms`)
+    let failure = unanswered(timeout)
     const stopTimer = clock.after(timeout, () => late.abort(failure))
     try {
       for (;;) {
         let least = 0
         try {
-          const response = await this.send(target, init, late.signal)
+          const response = await this.#send(target, init, [late.signal])
           return await (await accepted(response)).json()
         } catch (thrown) {
           failure = errorOf(thrown)
@@ -57,10 +57,42 @@ export class HubRequests {
     }
   }
 
-  /** Sends a request once; the answer may be any. @throws SapwoodError `HUB_UNREACHABLE` */
-  async send(target: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
+  /**
+   * Sends a request once; the answer may be any.
+   *
+   * @param limit milliseconds in which `read` has to be done with the answer.
+   * @param signal gives it up.
+   * @throws SapwoodError `HUB_UNREACHABLE`; what `read` throws.
+   */
+  async send<Answer>(
+    target: string,
+    init: RequestInit,
+    limit: number,
+    read: (response: Response) => Promise<Answer>,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const late = new AbortController()
+    const stopTimer = this.#deps.clock.after(limit, () => late.abort(unanswered(limit)))
+    try {
+      const others = signal === undefined ? [] : [signal]
+      return await read(await this.#send(target, init, [late.signal, ...others]))
+    } finally {
+      stopTimer()
+    }
+  }
+
+  /** Gives up what is under way. */
+  close(): void {
+    this.#over.abort(new SapwoodError(CLOSED, 'the publisher was closed', { status: 503 }))
+  }
+
+  async #send(
+    target: string,
+    init: RequestInit,
+    others: readonly AbortSignal[],
+  ): Promise<Response> {
     const { url, key, fetch } = this.#deps
-    const signals = signal === undefined ? [this.#over.signal] : [this.#over.signal, signal]
+    const signals = [this.#over.signal, ...others]
     const headers = new Headers(init.headers)
     if (key !== undefined) headers.set('authorization', `Bearer ${key}`)
     for (const one of signals) one.throwIfAborted()
@@ -72,25 +104,22 @@ export class HubRequests {
     }
   }
 
-  /** Gives up what is under way. */
-  close(): void {
-    this.#over.abort(new SapwoodError(CLOSED, 'the publisher was closed', { status: 503 }))
-  }
-
   #wait(ms: number, late: AbortSignal): Promise<void> {
     const { signal } = this.#over
     return new Promise((resolve, reject) => {
-      const stop = (): void => {
+      const release = (): void => {
         stopTimer()
+        for (const one of [signal, late]) one.removeEventListener('abort', stop)
+      }
+      const stop = (): void => {
+        release()
         reject(signal.aborted ? signal.reason : late.reason)
       }
       const stopTimer = this.#deps.clock.after(ms, () => {
-        signal.removeEventListener('abort', stop)
-        late.removeEventListener('abort', stop)
+        release()
         resolve()
       })
-      signal.addEventListener('abort', stop, { once: true })
-      late.addEventListener('abort', stop, { once: true })
+      for (const one of [signal, late]) one.addEventListener('abort', stop)
     })
   }
 }
@@ -102,6 +131,10 @@ function errorOf(thrown: unknown): SapwoodError {
   if (!(thrown instanceof Refusal)) return unreachable(reasonOf(thrown), thrown)
   const { code, detail, status = 503 } = thrown.closing
   return new SapwoodError(code, detail, { status })
+}
+
+function unanswered(ms: number): SapwoodError {
+  return unreachable(`it did not answer within ${ms} ms`)
 }
 
 function unreachable(reason: string, cause?: unknown): SapwoodError {

@@ -3,7 +3,7 @@
  * them, all by HTTP with a key.
  * Invariant: what is published has an id, so it can be sent again after an accident and is taken once.
  */
-import { type Fault, pathFault, SapwoodError } from '@sapwood/core'
+import { type Fault, LONGEST_WAIT, pathFault, SapwoodError } from '@sapwood/core'
 import { answerOf, askTarget, bodyOf } from './ask-by-http.ts'
 import type { Answer, AskOptions } from './asking.ts'
 import { frameText, typeOf } from './frame.ts'
@@ -42,13 +42,17 @@ export interface Item extends UpdateOptions {
 }
 
 export interface PublisherAskOptions extends AskOptions {
-  /** Milliseconds to wait for a client that is known but not connected. The hub's `ask.wait`. */
+  /** Milliseconds to wait for a client that is known but not connected, a day at most. The hub's `ask.wait`. */
   readonly wait?: number
 }
 
 /** Characters of updates that go in one request. */
 const BATCH = 256 * 1024
 const TIMEOUT = 10_000
+/** What a hub waits for where nobody said it: `ask.timeout` and `ask.wait`, in milliseconds. */
+const USUAL = { timeout: 30_000, wait: 20_000 }
+/** What the network and a busy hub may add to that, and a hub with somewhat longer limits. */
+const SLACK = 60_000
 
 export class Publisher<Paths = AnyPaths> {
   readonly #requests: HubRequests
@@ -118,21 +122,25 @@ export class Publisher<Paths = AnyPaths> {
    * Asks a client.
    *
    * @param path `@name/noun`, or `@` and an id.
-   * @throws (as a rejection) SapwoodError as `Client.ask`.
+   * @throws (as a rejection) SapwoodError as `Client.ask`; `HUB_UNREACHABLE` also a minute after the answer should
+   *   have come: where the hub's own limits are longer than 30 s and 20 s, say `timeout` and `wait`.
    * @example const { message } = await back.ask('@fileserver/cat', { args: ['a', 'b'] })
    */
   async ask(path: string, options: PublisherAskOptions = {}): Promise<Answer> {
-    const { verb = 'GET', args, query, message, type, timeout, wait, signal } = options
-    const headers: Record<string, string> = {
-      ...(timeout !== undefined && { 'sapwood-timeout': `${timeout}ms` }),
-      ...(wait !== undefined && { 'sapwood-wait': `${wait}ms` }),
+    const { verb = 'GET', args, query, message, type, signal } = options
+    const headers: Record<string, string> = {}
+    let limit = SLACK
+    for (const name of ['timeout', 'wait'] as const) {
+      const ms = Math.min(options[name] ?? USUAL[name], LONGEST_WAIT)
+      if (options[name] !== undefined) headers[`sapwood-${name}`] = `${ms}ms`
+      limit += ms
     }
     const init: RequestInit = { method: verb, headers }
     if (message !== undefined) {
       headers['content-type'] = typeOf({ path, message, type })
       init.body = bodyOf(message, type)
     }
-    return answerOf(await this.#requests.send(askTarget(path, args, query), init, signal))
+    return this.#requests.send(askTarget(path, args, query), init, limit, answerOf, signal)
   }
 
   /** Gives up what is under way. */

@@ -1,7 +1,9 @@
 /** Transports, fall-back and coming back, back-off, good-byes: on twins of the transports, with time injected. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { settle, TwinTransport, twin } from './twin.ts'
+import { type Json, settle, type Twin, TwinTransport, twin } from './twin.ts'
 
 test('it opens the best transport at once and says hello on it', (t) => {
   const { client, ws, sse } = twin({ token: 'key', name: 'till' })
@@ -307,6 +309,34 @@ test('asynchronous disposal waits for answers, then closes', async (t) => {
   t.match(await receipt, { matched: 3 })
   t.equal(client.state, 'closed')
 })
+
+test('what was answered is let go of, however long another question waits', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const made = twin()
+  made.ws.last.hello()
+  const slow = t.rejects(made.client.ask('@slow/x'), { code: 'CLIENT_CLOSED' })
+  const receipts = [await receiptOf(made), await receiptOf(made)]
+  await settle()
+  collect()
+  t.strictSame(
+    receipts.map((receipt) => receipt.deref()),
+    [undefined, undefined],
+  )
+  await made.client.close()
+  await slow
+})
+
+/** Publishes, and has the hub answer with what is held by nobody else. */
+async function receiptOf({ client, ws }: Twin): Promise<WeakRef<object>> {
+  const published = client.publish('a', 1)
+  await settle()
+  const { reply } = ws.last.sent.at(-1) as Json
+  const receipt = { id: 'id-1', at: '', matched: 0 }
+  ws.last.down({ path: '::reply', reply, message: receipt })
+  await published
+  return new WeakRef(receipt)
+}
 
 type Step =
   | { readonly do: 'open' | 'hello' | 'lose' | 'ping'; readonly link: number; readonly how: number }

@@ -35,8 +35,8 @@ export class Client<Paths = AnyPaths> {
   readonly #events: Events<ClientEvents>
   readonly #subscriptions: Subscriptions
   readonly #answers: Answers
-  /** Settles when nothing waits for an answer. */
-  #idle: Promise<void> | undefined
+  /** The answers that are still to come. */
+  readonly #waiting = new Set<Promise<Frame>>()
 
   /**
    * @param id makes an id that nobody can guess.
@@ -162,7 +162,7 @@ export class Client<Paths = AnyPaths> {
 
   /** Waits for the answers that are still to come, then closes. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#idle
+    await Promise.allSettled(this.#waiting)
     await this.close()
   }
 
@@ -177,8 +177,10 @@ export class Client<Paths = AnyPaths> {
     const isFit = isDirectPath(path) === (kind === 'ask')
     const fault = isFit ? pathFault(path) : 'must be @name/noun for a question, and only there'
     if (fault !== undefined) throw failure('PATH_INVALID', `"${path}" ${fault}`)
-    const answer = this.#session.request({ kind, frame: frameText(frame), timeout }, signal)
-    this.#idle = Promise.allSettled([this.#idle, answer]).then(() => undefined)
+    const answer = this.#session
+      .request({ kind, frame: frameText(frame), timeout }, signal)
+      .finally(() => this.#waiting.delete(answer))
+    this.#waiting.add(answer)
     return answer
   }
 

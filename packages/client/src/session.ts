@@ -163,8 +163,7 @@ export class Session implements ConnectionOwner {
     }
     // also after a move: what went over the former link may not have arrived
     this.#exchanges.linkLost()
-    const { transport } = this
-    this.#owner.event('state', { state: 'connected', resumed: goesOn, transport })
+    this.#owner.event('state', { state: 'connected', resumed: goesOn, transport: this.transport })
     this.#say()
   }
 
@@ -246,9 +245,9 @@ export class Session implements ConnectionOwner {
   }
 
   #finish(closing: Closing): void {
-    const { code, detail } = closing
     if (this.#over) return
     this.#over = true
+    const { code, detail } = closing
     this.#unsay()
     this.#exchanges.fail(failure(code, detail, 503))
     this.#owner.cancelled()

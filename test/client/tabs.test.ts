@@ -269,6 +269,55 @@ test('a tab that is killed leaves what only it wanted', async (t) => {
   )
 })
 
+test('what a tab wanted that went while there was no link is left on the next', async (t) => {
+  const origin = new Origin()
+  const [one, two, three] = [origin.tab(), origin.tab(), origin.tab()]
+  await origin.settle()
+  one.ws.last.hello()
+  await origin.settle()
+  listen(two.client, 'alone')
+  listen(two.client, 'both')
+  listen(three.client, 'both')
+  await origin.settle()
+  connected(one, 'alone', 'both')
+  await origin.settle()
+  one.ws.last.lose()
+  await origin.settle()
+  origin.kill(two.number)
+  await origin.settle()
+  origin.clock.advance(500)
+  const patterns = ['alone', 'both', 'from the back end']
+  one.ws.last.hello({ resumed: true, patterns })
+  await origin.settle()
+  t.strictSame(one.ws.last.sent, [{ path: '::disconnect', message: ['alone'] }])
+  one.ws.last.down({ path: '::disconnected', message: { pattern: 'alone' } })
+  // who wants it later asks the hub for it
+  const heard = listen(three.client, 'alone')
+  await origin.settle()
+  t.strictSame(one.ws.last.on('::connect'), [{ path: '::connect', message: ['alone'] }])
+  one.ws.last.down({ path: 'alone', message: 1 }, { path: 'both', message: 2 })
+  await origin.settle()
+  t.strictSame(heard, [1])
+})
+
+test('an end of interest that was lost with its link is said again on the next', async (t) => {
+  const origin = new Origin()
+  const [one, two] = [origin.tab(), origin.tab()]
+  await origin.settle()
+  one.ws.last.hello()
+  await origin.settle()
+  listen(two.client, 'alone')
+  await origin.settle()
+  connected(one, 'alone')
+  origin.kill(two.number)
+  await origin.settle()
+  t.equal(one.ws.last.on('::disconnect').length, 1)
+  one.ws.last.lose()
+  origin.clock.advance(500)
+  one.ws.last.hello({ resumed: true, patterns: ['alone'] })
+  t.strictSame(one.ws.last.sent, [{ path: '::disconnect', message: ['alone'] }])
+})
+
 test('a link that is lost is lost for all tabs, and the session goes on for all', async (t) => {
   const origin = new Origin()
   const [one, two] = [origin.tab(), origin.tab()]

@@ -7,6 +7,7 @@
  */
 import { lost } from './closing.ts'
 import { type Frame, frameText, type Values } from './frame.ts'
+import { subscriptionFrames } from './grants.ts'
 import type { Closing, Link, LinkListener, Transport } from './transport.ts'
 
 /** Mutual exclusion between tabs: the Web Locks of a browser. */
@@ -71,7 +72,7 @@ export class Tabs {
   #leads = false
   /** The other tabs that it serves. */
   readonly #served = new Set<string>()
-  /** Who wants what. */
+  /** Who wants what. What nobody wants any more stays until the hub says that it has ended. */
   readonly #wants = new Map<string, Set<string>>()
   /** What the hub is known to hold of it. */
   readonly #held = new Set<unknown>()
@@ -155,7 +156,7 @@ export class Tabs {
       // free when the tab is gone, also when it could not say so
       this.#hold(` ${tab}`, async () => {
         this.#served.delete(tab)
-        this.#up(tab, [frameText({ path: '::disconnect', message: this.#wantsOf(tab) })])
+        this.#up(tab, subscriptionFrames({ disconnect: this.#wantsOf(tab) }))
       })
     }
     this.#greet(tab)
@@ -171,7 +172,8 @@ export class Tabs {
 
   #up(tab: string, frames: readonly string[]): void {
     const answer = (frame: Frame): void => this.#tell({ kind: 'down', to: tab, frames: [frame] })
-    this.#link?.send(this.#sieve(tab, frames, answer))
+    const rest = this.#sieve(tab, frames, answer)
+    this.#link?.send(rest)
   }
 
   /** What of these the hub is to hear; the rest is answered here. */
@@ -187,7 +189,6 @@ export class Tabs {
         if (path === '::connect') wants.add(tab)
         else wants.delete(tab)
         this.#wants.set(pattern, wants)
-        if (wants.size === 0) this.#wants.delete(pattern)
         if (had === 0 || wants.size === 0) message.push(pattern)
         else answer({ path: `${path}ed`, message: { pattern } })
       }
@@ -209,10 +210,13 @@ export class Tabs {
       this.#held.delete(pattern)
       this.#wants.delete(pattern as string)
     } else if (path === '::hello') {
-      const held = id !== this.#hello.id ? [] : Array.isArray(patterns) ? patterns : [...this.#held]
-      for (const known of [...this.#wants.keys()]) {
+      const held = id === this.#hello.id ? ((patterns as unknown[]) ?? [...this.#held]) : []
+      const disconnect: string[] = []
+      for (const [known, tabs] of this.#wants) {
         if (!held.includes(known)) this.#wants.delete(known)
+        else if (tabs.size === 0) disconnect.push(known)
       }
+      link.send(subscriptionFrames({ disconnect }))
       this.#link = link
       this.#hello = values
       for (const tab of this.#served) this.#greet(tab)

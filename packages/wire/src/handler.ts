@@ -133,20 +133,16 @@ interface AnswerObject extends AnswerHead {
   readonly data?: unknown
 }
 
-const MEMBERS: readonly string[] = ['status', 'type', 'data', 'headers']
+function isStatus(status: unknown): boolean {
+  return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
+}
 
 function isAnswer(result: unknown): result is AnswerObject {
   if (typeof result !== 'object' || result === null) return false
-  if (!Object.keys(result).every((key) => MEMBERS.includes(key))) return false
-  const { status, type, headers } = result as { [name: string]: unknown }
+  const { status, type, data, headers, ...others } = result as { [name: string]: unknown }
+  if (Object.keys(others).length > 0) return false
   if (headers !== undefined && (typeof headers !== 'object' || headers === null)) return false
-  const hasStatus =
-    Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
-  const hasType = isMediaType(type)
-  const hasHeaders = headers !== undefined && Object.hasOwn(result, 'data')
-  return (
-    (hasStatus || status === undefined) &&
-    (hasType || type === undefined) &&
-    (hasStatus || hasType || hasHeaders)
-  )
+  if (type !== undefined && !isMediaType(type)) return false
+  if (status !== undefined && !isStatus(status)) return false
+  return (status ?? type ?? (headers && data)) !== undefined
 }

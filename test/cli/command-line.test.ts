@@ -30,6 +30,10 @@ test('the help of a command has defaults and environment names', async (t) => {
     t.match(text, `env: ${environmentName(key)}`)
   }
   t.match(hub, 'default: 8787')
+  t.match(await help('pipe', 'server'), 'default: 127.0.0.1:8788, env: SAPWOOD_PIPE_HTTP')
+  const client = await help('pipe', 'client')
+  t.match(client, 'default: 127.0.0.1:8790, env: SAPWOOD_PIPE_HTTP')
+  t.match(client, 'default: none, env: SAPWOOD_PIPE_NAME')
   const pub = (await inProcess(['pub', '--help'])).stdout.replace(/\s+/g, ' ')
   t.match(pub, 'default: http://127.0.0.1:8787, env: SAPWOOD_URL')
   t.match(pub, 'env: SAPWOOD_KEY')

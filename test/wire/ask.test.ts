@@ -339,3 +339,10 @@ test('hop-by-hop headers, and what Connection names, stay behind', async (t) => 
   t.equal(fieldOf(['a', 'b', 'b', 'c'], 'b'), 'c')
   t.equal(fieldOf(['a', 'b'], 'c'), undefined)
 })
+
+test('what the house says of a question for nobody is a problem document, an unhandled one has no body', (t) => {
+  const { headers } = responseHead(outcome(Code.unhandled, 404, 'NOT_FOUND', 'why'), 3)
+  t.same(headers.slice(0, 2), ['content-type', 'application/problem+json'])
+  t.same(responseHead(unhandledReply(), 0).headers.slice(0, 2), ['content-type', 'text/plain'])
+  t.end()
+})

@@ -32,11 +32,18 @@ export const HUB_SETTINGS: readonly SettingKey[] = [
   'pipe.hooks',
 ]
 
-/** Adds the flags of `keys` to `command`, as the table describes them. */
-export function addSettingFlags(command: Command, keys: readonly SettingKey[]): void {
+/**
+ * Adds the flags of `keys` to `command`, as the table describes them.
+ * @param defaults those that this command has of its own.
+ */
+export function addSettingFlags(
+  command: Command,
+  keys: readonly SettingKey[],
+  defaults: ReadonlyMap<SettingKey, string> = NONE,
+): void {
   for (const setting of SETTINGS) {
     if (setting.flag === undefined || !keys.includes(setting.key)) continue
-    const option = new Option(setting.flag, settingHelp(setting))
+    const option = new Option(setting.flag, settingHelp(setting, defaults.get(setting.key)))
     command.addOption(isList(setting) ? option.argParser(collect) : option)
   }
 }
@@ -81,8 +88,10 @@ export function flagHelp(help: string, fallback: string, environment?: string): 
   return `${help} (default: ${fallback}${environment === undefined ? '' : `, env: ${environment}`})`
 }
 
-function settingHelp({ key, help, fallback }: Setting): string {
-  const shown = typeof fallback === 'object' ? 'none' : String(fallback)
+const NONE: ReadonlyMap<SettingKey, string> = new Map()
+
+function settingHelp({ key, help, fallback }: Setting, own?: string): string {
+  const shown = own ?? (typeof fallback === 'object' ? 'none' : String(fallback))
   return flagHelp(help, shown, environmentName(key))
 }
 

@@ -5,7 +5,7 @@
  * nothing it says runs as a page there.
  */
 import type { Body, Message } from '@sapwood/core'
-import { Code, JSON_TYPE } from '@sapwood/core'
+import { Code, JSON_TYPE, TEXT_TYPE } from '@sapwood/core'
 import { isHopByHop } from './end-to-end.ts'
 import type { ResponseHead } from './pipe/stream-head.ts'
 
@@ -49,9 +49,10 @@ export function httpAnswer(reply: Message): HttpAnswer {
   headers['x-content-type-options'] = 'nosniff'
   headers['content-security-policy'] = 'sandbox'
   if (isBodiless(status)) return { status, headers, body: '' }
-  const type = typeOf(reply, code)
+  const isUnhandled = code === Code.unhandled
+  const type = isUnhandled ? TEXT_TYPE : typeOf(reply, code)
   if (type !== '') headers['content-type'] = type
-  return { status, headers, body: code === Code.unhandled ? '' : reply.body }
+  return { status, headers, body: isUnhandled ? '' : reply.body }
 }
 
 /**
@@ -95,7 +96,6 @@ function statusOf({ meta }: Message, code: number): number {
 
 /** Answers of the house carry a status besides their reserved code; their body is a problem document. */
 function typeOf({ type, meta }: Message, code: number): string {
-  if (code === Code.unhandled) return 'text/plain'
   const ofHouse = code >= Code.refused && meta.status !== undefined
   return ofHouse && type === JSON_TYPE ? PROBLEM_TYPE : type
 }

@@ -1,5 +1,6 @@
 /** `sapwood pipe`: HTTP to machines behind firewalls, and back, over one connection that each keeps with a server. */
 import type { Command } from 'commander'
+import { CLIENT_DEFAULTS } from '../pipe/client-defaults.ts'
 import type { PipeFlags } from '../pipe/run-pipe.ts'
 import { addConfigFlags, addSettingFlags } from '../setting-flags.ts'
 import type { SettingKey } from '../settings/table.ts'
@@ -32,12 +33,12 @@ export function addPipeCommand(program: Command, surroundings: Surroundings): vo
   const client = pipe
     .command('client')
     .description('Keeps a pipe to a server. HTTP asks the server at /server/…')
-  for (const [command, keys] of [
-    [server, SERVER],
-    [client, CLIENT],
+  for (const [command, keys, defaults] of [
+    [server, SERVER, undefined],
+    [client, CLIENT, CLIENT_DEFAULTS],
   ] as const) {
     const role = command.name() as 'server' | 'client'
-    addSettingFlags(command, [...BOTH, ...keys])
+    addSettingFlags(command, [...BOTH, ...keys], defaults)
     addConfigFlags(command)
     command
       .option('--json', 'log JSON lines on a terminal, too')

@@ -6,6 +6,7 @@ import type { Said } from '../settings/layer.ts'
 import type { SettingKey } from '../settings/table.ts'
 import { keysOf } from '../settings/table.ts'
 import type { Surroundings } from '../surroundings.ts'
+import { CLIENT_HTTP } from './client-defaults.ts'
 import { joinFirst } from './join-first.ts'
 import type { PipeRole } from './pipe-plan.ts'
 import { pipePlan } from './pipe-plan.ts'
@@ -17,10 +18,9 @@ export interface PipeFlags extends Readonly<Record<string, unknown>> {
   readonly json?: true
 }
 
-/** A server and a client of one machine do not share a port. */
 const OWN: Readonly<Record<PipeRole, ReadonlyMap<SettingKey, Said>>> = {
   server: new Map(),
-  client: new Map([['pipe.http', { raw: '127.0.0.1:8790', origin: 'sapwood pipe client' }]]),
+  client: new Map([['pipe.http', { raw: CLIENT_HTTP, origin: 'sapwood pipe client' }]]),
 }
 
 /**

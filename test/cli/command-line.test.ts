@@ -70,6 +70,7 @@ test('wrong usage is told on stderr with a code and the next step, and the statu
     [['ask', 'no/name', 'time'], /USAGE_INVALID/],
     [['ask', 'name', 'time', '..'], /USAGE_INVALID/],
     [['ask', 'name', 'time', '--timeout', 'soon'], /--timeout: "soon"/],
+    [['ask', 'name', 'time', '--timeout', '1000h'], /--timeout: "1000h" .*\n {2}.*24h at most/],
     [['ask', 'name', 'time', '--verb', 'G ET'], /--verb: "G ET" is no verb/],
     [['pub', 'a', 'x', '--key', 'k\u20ac'], /no header can carry this key/],
   ]

@@ -1,6 +1,6 @@
 /** What `sapwood ask` does: it asks a connected client and prints its answer. */
 import { METHODS } from 'node:http'
-import { Code, SapwoodError } from '@sapwood/core'
+import { Code, LONGEST_WAIT, SapwoodError } from '@sapwood/core'
 import { isFault, parseAsk, parseDuration } from '@sapwood/wire'
 import type { HubAnswer } from './call-hub.ts'
 import { callHub, isProblem, problemOf } from './call-hub.ts'
@@ -85,9 +85,12 @@ function verbOf({ verb = 'GET' }: AskFlags): string {
 function timeoutOf({ timeout }: AskFlags): number | undefined {
   if (timeout === undefined) return undefined
   const milliseconds = parseDuration(timeout)
-  if (milliseconds !== undefined && milliseconds > 0) return milliseconds
+  // a hub waits no longer
+  if (milliseconds !== undefined && milliseconds > 0 && milliseconds <= LONGEST_WAIT) {
+    return milliseconds
+  }
   const what = `--timeout: ${JSON.stringify(timeout)} is no time to wait`
-  throw failure('USAGE_INVALID', what, 'write it like 250ms, 30s or 5m')
+  throw failure('USAGE_INVALID', what, 'write it like 250ms, 30s or 5m; 24h at most')
 }
 
 async function dataOf(

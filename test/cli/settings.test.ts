@@ -228,6 +228,30 @@ test('all problems of all sources are told at once, each with its place', async 
   )
 })
 
+test('a rule may mean everybody that there is a way to be known as', async (t) => {
+  const everybody = [
+    'anyone',
+    'signed-in',
+    'local',
+    'user:alice',
+    'key:4f2a',
+    'token:alice',
+    'cert:alpha',
+    'pipe:alpha',
+    '*:alice',
+  ]
+  const rules = everybody.map((who) => ({ who, may: ['publish'], path: '**' }))
+  const bridges = everybody.map((who) => ({ to: '127.0.0.1:6667', who }))
+  const { values } = await readSettings({
+    env: {
+      SAPWOOD_GATE_RULE: JSON.stringify(rules),
+      SAPWOOD_BRIDGE_ALLOW: JSON.stringify(bridges),
+    },
+  })
+  t.same(values['gate.rule'], rules)
+  t.same(values['bridge.allow'], bridges)
+})
+
 test('a file that cannot be parsed is told with the line, in both syntaxes', async (t) => {
   const toml = await fileOf(t, '[poll]\nhold = \n')
   t.match(await problemsOf({ file: toml, env: {} }), [`${toml}:2: invalid value`])

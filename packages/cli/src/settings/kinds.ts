@@ -16,7 +16,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** One `[[gate.rule]]`: who may do what where. */
 export interface RuleRow {
-  /** `anyone`, `signed-in`, or `user:`, `key:`, `token:`, `cert:` with a name; `*` stands for anything. */
+  /** `anyone`, `signed-in`, or `user:`, `key:`, `token:`, `cert:`, `pipe:` with a name; `*` stands for anything. */
   readonly who: string
   readonly may: readonly (typeof ACTIONS)[number][]
   readonly path: string

@@ -30,7 +30,7 @@ type Reader<Value> = (raw: unknown, traits: Traits) => Reading<Value>
 /** What a timer can wait: 24 days. */
 const LONGEST = 24 * 24 * 3_600_000
 
-const WHO = /^(anyone|signed-in|local|(user|key|token|cert):.+|.*\*.*)$/
+const WHO = /^(anyone|signed-in|local|(user|key|token|cert|pipe):.+|.*\*.*)$/
 
 const READERS: { readonly [Name in KindName]: Reader<ValueOfKind[Name]> } = {
   duration: (raw, traits) => number(millisecondsOf(raw), raw, { most: LONGEST, ...traits }),

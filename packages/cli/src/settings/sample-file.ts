@@ -13,7 +13,7 @@ const HEAD = `# Settings of the sapwood hub. Start it with: sapwood hub --config
 /** Lists of tables, shown by an example. */
 const EXAMPLES: Readonly<Record<string, string>> = {
   'gate.rule': `
-# ${helpOf('gate.rule')}; who is anyone, signed-in, or user:, key:, token: or cert: with a name
+# ${helpOf('gate.rule')}; who is anyone, signed-in, or user:, key:, token:, cert: or pipe: with a name
 #[[gate.rule]]
 #who = "user:alice"
 #may = ["publish", "subscribe", "ask", "answer", "control"]

@@ -205,7 +205,7 @@ test('all problems of all sources are told at once, each with its place', async 
     file,
     env: { SAPWOOD_HUB_PORT: '99999', SAPWOOD_GATE_RULE: '{' },
     flags: new Map([['--public', ['a//b']]]),
-    assignments: ['ask.wiat=1s', 'ask.wait'],
+    assignments: ['ask.wiat=1s', 'ask.wait', 'limits.path=513'],
   })
   t.strictSame(
     [...problems].sort(),
@@ -220,6 +220,7 @@ test('all problems of all sources are told at once, each with its place', async 
       '--set: ask.wiat is no setting; did you mean ask.wait?',
       '--set: ask.wait has no value; write ask.wait=…',
       'SAPWOOD_HUB_PORT: hub.port must be at most 65535, not "99999"',
+      '--set: limits.path must be at most 512, not "513"',
       '--public: hub.public "a//b" has an empty segment',
       `${file}:9: gate.rule number 1: who: "nobody-known" names nobody; write anyone or user:NAME`,
       `${file}:17: bridge.allow number 1: to: "*:80" is a wildcard; list each destination as HOST:PORT`,

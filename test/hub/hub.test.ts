@@ -371,6 +371,11 @@ test('a client publishes with a receipt if it wants one, and subscribers see who
   await it.hub.close()
 })
 
+test('a hub cannot be told to take longer paths than its clients send', async (t) => {
+  t.throws(() => new HubUnderTest({ limits: { path: 513 } }), { code: 'CONFIG_INVALID' })
+  await new HubUnderTest({ limits: { path: 512 } }).hub.close()
+})
+
 test('what a client sends wrongly is told with a code, and nothing else happens', async (t) => {
   const it = new HubUnderTest({ limits: { patterns: 3, path: 20 } })
   const client = it.client()

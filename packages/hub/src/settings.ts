@@ -1,6 +1,6 @@
 /** What a hub can be told, and what it takes where it is not told. Durations in milliseconds, sizes in bytes. */
 import type { Portal } from '@sapwood/auth'
-import type { Clock } from '@sapwood/core'
+import { type Clock, PATH_LIMITS, SapwoodError } from '@sapwood/core'
 import type { Engine } from './engine.ts'
 import type { Rule } from './gate.ts'
 import type { Policy } from './session-host.ts'
@@ -43,7 +43,7 @@ export interface HubOptions {
     readonly timeout?: number
   }
   readonly limits?: {
-    /** UTF-8 bytes of a path. 512. */
+    /** UTF-8 bytes of a path, 512 at most: clients send no longer ones. 512. */
     readonly path?: number
     /** Patterns of one client. 256. */
     readonly patterns?: number
@@ -85,7 +85,13 @@ export const HUB_DEFAULTS: Complete<Pick<HubOptions, Numbers>> = {
 /** Every number of a hub, told or taken. */
 export type HubSettings = typeof HUB_DEFAULTS
 
+/** What a hub of these options goes by. @throws SapwoodError `CONFIG_INVALID` */
 export function hubSettings(options: HubOptions): HubSettings {
+  const { path = 0 } = options.limits ?? {}
+  if (path > PATH_LIMITS.bytes) {
+    const detail = `limits.path is ${path}; a path has at most ${PATH_LIMITS.bytes} bytes everywhere`
+    throw new SapwoodError('CONFIG_INVALID', detail)
+  }
   return {
     history: { ...HUB_DEFAULTS.history, ...options.history },
     session: { ...HUB_DEFAULTS.session, ...options.session },

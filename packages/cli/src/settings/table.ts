@@ -115,7 +115,7 @@ const ROWS = {
   'line.get': ['boolean', false, 'takes `GET /path;message` as a line, too'],
   'limits.body': ['size', '1MiB', 'an update, a line of NDJSON, a question to a browser'],
   'limits.stream': ['size', 'none', 'a body that streams through', { none: true }],
-  'limits.path': ['integer', 512, 'bytes of a path'],
+  'limits.path': ['integer', 512, 'bytes of a path; 512 at most', { most: 512 }],
   'limits.patterns': ['integer', 256, 'subscriptions of one session'],
   'limits.outbox': ['size', '256MiB', 'what may wait for all subscribers together'],
   'limits.sessions': ['integer', 0, 'sessions in all; 0 is no limit', { least: 0 }],

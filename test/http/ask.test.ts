@@ -516,7 +516,7 @@ test('RP-06: every refusal of a question carries a return code, and is no page',
     ['/client/hub/cat?wait=abc', {}, 400, '249'],
     ['/client/hub/cat', { headers: { origin: 'http://foreign.example' } }, 403, '249'],
     ['/client/hub/cat', { headers: { host: 'foreign.example' } }, 421, '249'],
-    ['/client/hub/cat', { method: 'POST', body: 'x'.repeat(101) }, 413, '251'],
+    ['/client/hub/cat', { method: 'POST', body: 'x'.repeat(101) }, 413, '249'],
   ]
   for (const [target, options, status, code] of rows) {
     const answer = await call(stand, target, options)

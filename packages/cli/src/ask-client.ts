@@ -103,9 +103,10 @@ async function dataOf(
 
 function tell(url: URL, target: string, answer: HubAnswer, { stdout }: Surroundings): void {
   const code = String(answer.headers['x-event-return-code'] ?? '')
-  // without a code, nobody was asked
-  if (code === '') throw problemOf(url, answer)
   const unanswered = isProblem(answer.headers) ? problemOf(url, answer) : undefined
+  // nobody was asked
+  if (code === '') throw problemOf(url, answer)
+  if (code === String(Code.refused) && unanswered !== undefined) throw unanswered
   if (unanswered === undefined) {
     stdout.write(answer.body)
     if (stdout.isTTY === true && answer.body.at(-1) !== NEWLINE) stdout.write('\n')

@@ -3,7 +3,7 @@ import { failureText } from './failure.ts'
 import { run } from './program.ts'
 
 /** How long anything may still hold the process open after the command is done, in milliseconds. */
-const LINGER = 1000
+const LINGER = 200
 
 process.on('uncaughtException', (thrown) => {
   process.stderr.write(failureText(thrown, process.env))

@@ -1,6 +1,7 @@
 /** A question as an HTTP request to `/client/<name>/<noun…>[//<arg>/<arg>…]`, and its answer (RP-06, RP-11). */
 import {
   BYTES_TYPE,
+  Code,
   isDirectPath,
   isUnanswered,
   JSON_TYPE,
@@ -50,6 +51,8 @@ export async function answerOf(response: Response): Promise<Answer> {
   const isJson = text !== '' && (type === JSON_TYPE || isProblem)
   const message: unknown = isJson ? JSON.parse(text as string) : (text ?? bytes)
   // without a code it is the gateway that speaks
-  if (said === null || isUnanswered(code)) throw unanswered({ message, code, status })
+  // nor is anybody asked where it refuses, for a reason of its own
+  if (said === null || code === Code.refused) throw unanswered({ message, status })
+  if (isUnanswered(code)) throw unanswered({ message, code, status })
   return { code, type, message, status }
 }

@@ -92,7 +92,7 @@ export class Call<
   /** Answers a problem, and counts it. */
   problem(fault: Fault, headers: Headers = NO_HEADERS): void {
     this.context.hub.counters.fault(fault.code)
-    const all = this.path.startsWith(ASKED) ? askedHeaders(fault, headers) : headers
+    const all = this.path.startsWith(ASKED) ? askedHeaders(headers) : headers
     answerProblem(this.response, fault, [...all, ...this.cors])
   }
 

@@ -42,6 +42,11 @@ test('dev: a peer on this machine needs no key, under a loopback name only', asy
   const raw = new Raw(stand)
   raw.write('GET /health/live HTTP/1.0\r\n\r\n')
   t.match(await raw.ended(), /^HTTP\/1\.1 400 .*HOST_MISSING/s)
+  const twice = new Raw(stand)
+  twice.write('GET /health/live HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n\r\n')
+  await twice.got('HOST_TWICE')
+  t.match(twice.text, /^HTTP\/1\.1 400 /)
+  twice.socket.destroy()
 })
 
 test('dev: trust is not lent to foreign pages, to null, or to what was forwarded', async (t) => {

@@ -28,9 +28,11 @@ export class RequestHead {
   'x-forwarded-for': string | undefined
   /** Somebody forwarded this: it does not come from where it seems to come from. */
   forwarded = false
+  /** It has two `Host` headers: others may go by the other one. */
+  hasTwoHosts = false
 }
 
-type Name = Exclude<keyof RequestHead, 'forwarded'>
+type Name = Exclude<keyof RequestHead, 'forwarded' | 'hasTwoHosts'>
 
 const NAMES = new Map<string, Name>(
   (
@@ -70,6 +72,7 @@ export function readHead(request: Pick<HttpRequest, 'rawHeaders'>): RequestHead 
     if (name === '') continue
     if (name === 'forwarded') head.forwarded = true
     else {
+      if (name === 'host' && head.host !== undefined) head.hasTwoHosts = true
       head[name] ??= raw[i + 1] as string
       if (name === 'x-forwarded-for') head.forwarded = true
     }

@@ -27,6 +27,7 @@ const FORWARDED = fault(
   403,
 )
 const WRONG_HOST = fault('HOST_FOREIGN', 'this hub answers to loopback names only', 421)
+const HOST_TWICE = fault('HOST_TWICE', 'the request has two Host headers; send one', 400)
 const HOST_MISSING = fault('HOST_MISSING', 'the request has no Host header', 400)
 
 /** What is told who somebody is. An object, since a request that publishes should not cost a closure. */
@@ -96,7 +97,8 @@ export class Trust {
    * @param minor of its HTTP version: 1.0 knew no names.
    */
   hostRefusal(head: RequestHead, minor = 1): Fault | undefined {
-    const { host } = head
+    const { host, hasTwoHosts } = head
+    if (hasTwoHosts) return HOST_TWICE
     if (host === undefined && (minor === 1 || this.#dev)) return HOST_MISSING
     if (!this.#dev || host === undefined) return undefined
     if (this.#hosts.has(host)) return undefined

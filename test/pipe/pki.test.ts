@@ -3,7 +3,6 @@ import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:cry
 import {
   chmodSync,
   mkdirSync,
-  promises,
   readdirSync,
   readFileSync,
   rmSync,
@@ -11,7 +10,6 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import {
   Authority,
@@ -24,7 +22,6 @@ import {
   subjectName,
   writeFiles,
 } from '@sapwood/pipe'
-import { eventually } from '@sapwood/testkit'
 import { test } from 'tap'
 import { requires } from '../requires.ts'
 import { ForeignAuthority, openssl, opensslRefuses, temporary } from './openssl.ts'
@@ -239,69 +236,6 @@ test('several that revoke at once lose nothing, and a lock of the dead holds up 
   await Promise.all(names.map(async (name) => (await Authority.open(dir)).revoke(name)))
   t.equal((await readTrust(dir)).revocations[0]?.revoked.size, 4)
   t.notOk(readdirSync(dir).includes('lock'))
-})
-
-test('a lock that another took over from the dead goes back to them, and nobody works meanwhile', async (t) => {
-  const dir = temporary(t)
-  const authority = await Authority.init(dir)
-  for (const name of ['a', 'b']) await authority.issue(name)
-  const lock = join(dir, 'lock')
-  writeFileSync(lock, '')
-  utimesSync(lock, new Date(Date.now() - 60_000), new Date(Date.now() - 60_000))
-  const { rename, writeFile } = promises
-  t.teardown(() => {
-    Object.assign(promises, { rename, writeFile })
-    syncBuiltinESMExports()
-  })
-  let moved = 0
-  const done: string[] = []
-  const revoked: Promise<unknown>[] = []
-  const revoke = (name: string): void => {
-    revoked.push(authority.revoke(name).then(() => done.push(name)))
-  }
-  promises.rename = async (from, to) => {
-    if (from !== lock) return rename(from, to)
-    // between the look at the lock and this, another was faster
-    writeFileSync(lock, 'of another')
-    await rename(from, to)
-    const { ino } = statSync(to)
-    revoke('b')
-    // who finds the place free takes it, and must see why it is
-    await new Promise<void>((isTaken) => {
-      promises.writeFile = async (...args) => {
-        await writeFile(...args)
-        if (args[0] === lock) isTaken()
-      }
-      syncBuiltinESMExports()
-    })
-    moved = ino
-  }
-  syncBuiltinESMExports()
-  revoke('a')
-  const isBack = (): boolean => statSync(lock, { throwIfNoEntry: false })?.ino === moved
-  await eventually('the lock is back', () => moved > 0 && isBack())
-  t.equal(read(dir, 'lock'), 'of another')
-  t.same(done, [])
-  rmSync(lock)
-  while (revoked.length > 0) await revoked.pop()
-  t.same(done.sort(), ['a', 'b'])
-  t.same((await readTrust(dir)).revocations[0]?.revoked.size, 2)
-  t.same(
-    readdirSync(dir).filter((file) => file.startsWith('lock')),
-    [],
-  )
-})
-
-test('who worked so long that another took the lock over leaves it to them', async (t) => {
-  const dir = temporary(t)
-  await (await Authority.init(dir)).issue('a')
-  const lock = join(dir, 'lock')
-  const now = (): number => {
-    if (readdirSync(dir).includes('lock')) writeFileSync(lock, 'of another')
-    return Date.now()
-  }
-  await (await Authority.open(dir, now)).revoke('a')
-  t.equal(read(dir, 'lock'), 'of another')
 })
 
 for (const kind of ['ec', 'rsa', 'ed25519'] as const) {

@@ -237,6 +237,51 @@ test('what a busy path has dropped takes no room, and hides nothing of others', 
   t.equal(engine.oldest, 0, 'nothing of all paths is lost')
 })
 
+test('what thousands of updates leave is what the bounds leave, however often the log has gone round', async () => {
+  const limits = fc.record({
+    count: fc.constantFrom(700, 1_024, 1_500, 5_000),
+    pathCount: fc.constantFrom(300, 1_100, 1e9),
+  })
+  fc.assert(
+    fc.property(
+      limits,
+      fc.integer({ min: 1, max: 6_000 }),
+      fc.integer({ min: 2, max: 40 }),
+      (limits, updates, rare) => {
+        const { engine, append, read } = setUp(limits)
+        const paths: string[] = []
+        for (let i = 0; i < updates; i++) {
+          paths.push(i % rare === 0 ? `rare/${i % 3}` : 'busy')
+          append(paths[i] as string)
+        }
+        // the newest of each path, and of those the newest of all
+        const counts = new Map<string, number>()
+        const kept: number[] = []
+        for (let offset = updates; offset > 0 && kept.length < limits.count; offset--) {
+          const path = paths[offset - 1] as string
+          const count = (counts.get(path) ?? 0) + 1
+          counts.set(path, count)
+          if (count <= limits.pathCount) kept.unshift(offset)
+        }
+        assert.equal(engine.count, kept.length)
+        const offsets = (pattern: string, since: number): number[] => {
+          const { updates, lost } = read([{ pattern, since }])
+          assert.deepEqual(lost, [])
+          return updates.map(({ offset }) => offset)
+        }
+        for (const path of counts.keys()) {
+          const ofPath = kept.filter((offset) => paths[offset - 1] === path)
+          if (ofPath.length > 0) assert.deepEqual(offsets(path, (ofPath[0] as number) - 1), ofPath)
+        }
+        let gone = updates
+        while (gone > 0 && kept.includes(gone)) gone--
+        assert.deepEqual(offsets('**', gone), kept.slice(kept.length - updates + gone))
+      },
+    ),
+    { numRuns: 30 },
+  )
+})
+
 test('memory is bounded however many updates and paths are dropped', async (t) => {
   for (const pathCount of [0, 10]) {
     const { engine, append } = setUp({ pathCount, count: 100 })

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isSurelyJson, jsonEnd, parseFrames, readFrames } from '@sapwood/wire'
+import { isSurelyJson, jsonEnd, parseFrames, readFrames, readFramesAt } from '@sapwood/wire'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { jsonText } from './arbitraries.ts'
@@ -95,4 +95,38 @@ test('frames read without being built are those that parsing gives', async (t) =
     { numRuns: 1000 },
   )
   t.ok(plain > 100, `${plain} of them were frames`)
+})
+
+test('a frame that stands in a longer text is read as if it stood alone', async (t) => {
+  let plain = 0
+  const around = fc.constantFrom(
+    '',
+    '\n',
+    '}\n',
+    '{"path"',
+    '\n{"path":"a","message":[',
+    ']}',
+    '}',
+    ' ',
+  )
+  fc.assert(
+    fc.property(around, framed, around, (before, text, behind) => {
+      const whole = before + text + behind
+      const places: (readonly [number, number])[] = []
+      const source = {
+        slice(start: number, end: number): string {
+          places.push([start, end])
+          return whole.slice(start, end)
+        },
+      }
+      const read = readFramesAt(whole, before.length, before.length + text.length, source)
+      if (!isDeepStrictEqual(read, parseFrames(text))) throw new Error(whole)
+      plain += places.length
+      for (const [start, end] of places) {
+        if (start < before.length || end > before.length + text.length) throw new Error(whole)
+      }
+    }),
+    { numRuns: 4000 },
+  )
+  t.ok(plain > 50, `${plain} of them were plain`)
 })

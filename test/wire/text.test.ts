@@ -53,16 +53,53 @@ test('only the one base64 text of some bytes is taken', async () => {
   )
 })
 
-test('text becomes the UTF-8 that everybody else writes, behind the room that was asked for', async () => {
-  const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
-    fc.constantFrom('x'.repeat(8_193), 'ä'.repeat(8_192), '😀'.repeat(4_097)),
-  )
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom('x'.repeat(8_193), 'ä'.repeat(8_192), '😀'.repeat(4_097)),
+)
+
+/** Writes its length and a mark in front: in five bytes at most, of which it may need fewer. */
+function mark(bytes: Uint8Array, end: number, length: number): number {
+  const start = length % 2 === 0 ? end - 5 : end - 3
+  bytes.fill(length, start, end)
+  return start
+}
+
+test('text becomes the UTF-8 that everybody else writes, behind what is put in front', async () => {
   fc.assert(
-    fc.property(text, fc.integer({ min: 0, max: 10 }), (text, room) => {
-      const bytes = utf8(text, room)
-      assert.deepEqual(Buffer.from(bytes.subarray(room)), Buffer.from(text))
-      assert.equal(bytes.length, room + utf8Length(text))
+    fc.property(anyText, (text) => {
+      const expected = Buffer.from(text)
+      const { length } = expected
+      assert.deepEqual(Buffer.from(utf8(text)), expected)
+      assert.equal(utf8Length(text), length)
+      const front = Buffer.alloc(length % 2 === 0 ? 5 : 3, length)
+      assert.deepEqual(Buffer.from(utf8(text, 5, mark)), Buffer.concat([front, expected]))
+    }),
+  )
+})
+
+test('bytes that were made stay as they are when others are made', async () => {
+  fc.assert(
+    fc.property(fc.array(anyText, { minLength: 2, maxLength: 50 }), (texts) => {
+      const made = texts.map((text) => utf8(text))
+      for (const [i, bytes] of made.entries()) {
+        assert.deepEqual(Buffer.from(bytes), Buffer.from(texts[i] as string))
+      }
+    }),
+  )
+})
+
+test('where there is no Buffer, a TextEncoder writes the same', async () => {
+  const { Buffer: nodes } = globalThis
+  const file = import.meta.resolve('@sapwood/wire').replace('index.js', 'utf8.js?elsewhere')
+  Reflect.deleteProperty(globalThis, 'Buffer')
+  const elsewhere: { utf8: typeof utf8 } = await import(file)
+  globalThis.Buffer = nodes
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const bytes = elsewhere.utf8(text, 5, mark)
+      assert.ok(!(bytes instanceof Buffer))
+      assert.deepEqual(Buffer.from(bytes), Buffer.from(utf8(text, 5, mark)))
     }),
   )
 })

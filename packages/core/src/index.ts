@@ -62,7 +62,7 @@ export {
   GONE,
   Router,
 } from './router.ts'
-export type { Codec } from './update.ts'
+export type { Codec, Positions } from './update.ts'
 export { Mark, Update } from './update.ts'
 export type { Timed } from './wheel.ts'
 export { Timer, Wheel } from './wheel.ts'

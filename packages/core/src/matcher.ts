@@ -26,7 +26,10 @@ class Node<T> {
 
 export class Matcher<T> {
   readonly #exact = new Map<string, Set<T>>()
-  #root = new Node<T>()
+  /** Of plain patterns, and those that begin with a wildcard. */
+  readonly #plain = new Node<T>()
+  /** Of control and direct patterns: which no wildcard at the beginning reaches. */
+  readonly #special = new Node<T>()
 
   /** Puts `value` under a valid `pattern`. False if it stood there. */
   add(pattern: string, value: T): boolean {
@@ -38,7 +41,7 @@ export class Matcher<T> {
 
   /** Takes `value` from under `pattern`. False if it did not stand there. */
   remove(pattern: string, value: T): boolean {
-    if (hasWildcard(pattern)) return removeFrom(this.#root, pattern.split('/'), 0, value)
+    if (hasWildcard(pattern)) return removeFrom(this.#rootOf(pattern), pattern.split('/'), 0, value)
     const values = this.#exact.get(pattern)
     if (values === undefined || !values.delete(value)) return false
     if (values.size === 0) this.#exact.delete(pattern)
@@ -49,7 +52,7 @@ export class Matcher<T> {
   match(path: string, groups: Set<T>[]): void {
     const exact = this.#exact.get(path)
     if (exact !== undefined) groups.push(exact)
-    collect(this.#root, path, 0, groups)
+    collect(this.#rootOf(path), path, 0, groups)
   }
 
   /** The values of every pattern that matches `path`, each once. */
@@ -59,6 +62,10 @@ export class Matcher<T> {
     return new Set(groups.flatMap((group) => [...group]))
   }
 
+  #rootOf(path: string): Node<T> {
+    return isPlainPath(path) ? this.#plain : this.#special
+  }
+
   #literal(pattern: string): Set<T> {
     const values = this.#exact.get(pattern) ?? new Set<T>()
     if (values.size === 0) this.#exact.set(pattern, values)
@@ -66,7 +73,7 @@ export class Matcher<T> {
   }
 
   #wild(pattern: string): Set<T> {
-    let node = this.#root
+    let node = this.#rootOf(pattern)
     for (const segment of pattern.split('/')) {
       if (segment === '**') {
         node.rest ??= new Set()
@@ -93,17 +100,18 @@ function literalOf<T>(node: Node<T>, segment: string): Node<T> {
 
 /** Segments are cut when they are looked up: most paths end at the first that is in no pattern. */
 function collect<T>(node: Node<T>, path: string, start: number, groups: Set<T>[]): void {
-  const wild = start > 0 || isPlainPath(path)
-  if (node.rest !== undefined && wild) groups.push(node.rest)
+  const { values, rest, star, literals } = node
+  if (rest !== undefined) groups.push(rest)
   if (start > path.length) {
-    if (node.values !== undefined) groups.push(node.values)
+    if (values !== undefined) groups.push(values)
     return
   }
+  if (literals === undefined && star === undefined) return
   const slash = path.indexOf('/', start)
   const end = slash < 0 ? path.length : slash
-  const next = node.literals?.get(path.slice(start, end))
+  const next = literals?.get(path.slice(start, end))
   if (next !== undefined) collect(next, path, end + 1, groups)
-  if (node.star !== undefined && wild) collect(node.star, path, end + 1, groups)
+  if (star !== undefined) collect(star, path, end + 1, groups)
 }
 
 function removeFrom<T>(

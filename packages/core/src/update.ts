@@ -10,6 +10,11 @@ import { NO_META, sizeOf } from './message.ts'
 export const Mark = { none: 0, own: 1, replay: 2 } as const
 export type Mark = number
 
+/** Knows the position of each offset as clients see it. */
+export interface Positions {
+  positionOf(offset: number): string
+}
+
 /** Makes one wire form of an update; `slot` is where an update keeps what was made. */
 export interface Codec<T> {
   readonly slot: number
@@ -19,6 +24,9 @@ export interface Codec<T> {
 /** An update's share of a budget beyond its body and path: the objects around them. */
 const OVERHEAD = 96
 
+/** No codec has this slot. */
+const NONE = -1
+
 export class Update implements Message {
   readonly path: string
   readonly body: Body
@@ -26,21 +34,24 @@ export class Update implements Message {
   readonly meta: Meta
   /** The hub-wide offset of a retained update; 0 for one that is not retained. */
   readonly offset: number
-  /** The position as clients see it, `epoch-offset`; empty where none is told. */
-  readonly at: string
   readonly mark: Mark
   /** What it counts in queues and budgets, in bytes. */
   readonly size: number
   /** In how many bounded queues it waits: a shared update counts once in the process budget. */
   holders = 0
-  #encodings: unknown[] | undefined
+  readonly #at: string | Positions
+  /** The form that most need, and under which codec it is. */
+  #form: unknown
+  #slot = NONE
+  #otherForms: unknown[] | undefined
   #own: Update | undefined
 
+  /** @param at its position, or who knows it: most are told within a turn and kept for minutes. */
   constructor(
     path: string,
     message: { readonly body: Body; readonly type: string; readonly meta?: Meta },
     offset = 0,
-    at = '',
+    at: string | Positions = '',
     mark: Mark = Mark.none,
   ) {
     this.path = path
@@ -48,25 +59,36 @@ export class Update implements Message {
     this.type = message.type
     this.meta = message.meta ?? NO_META
     this.offset = offset
-    this.at = at
+    this.#at = at
     this.mark = mark
     this.size = sizeOf(message.body) + path.length + OVERHEAD
   }
 
+  /** The position as clients see it, `epoch-offset`; empty where none is told. */
+  get at(): string {
+    const at = this.#at
+    return typeof at === 'string' ? at : at.positionOf(this.offset)
+  }
+
   /** Its form under a codec, made at the first call and kept until `forget`. */
   encoded<T>(codec: Codec<T>): T {
-    // as long as there are slots: one that grows would begin with room for twenty
-    this.#encodings ??= [undefined, undefined, undefined, undefined]
-    const kept = this.#encodings[codec.slot] as T | undefined
-    if (kept !== undefined) return kept
-    const made = codec.encode(this)
-    this.#encodings[codec.slot] = made
-    return made
+    const { slot } = codec
+    if (this.#slot === slot) return this.#form as T
+    if (this.#slot === NONE) {
+      const form = codec.encode(this)
+      this.#form = form
+      this.#slot = slot
+      return form
+    }
+    this.#otherForms ??= []
+    this.#otherForms[slot] ??= codec.encode(this)
+    return this.#otherForms[slot] as T
   }
 
   /** Frees what was encoded. It is made again if it is needed again. */
   forget(): void {
-    this.#encodings = undefined
+    this.#slot = NONE
+    this.#form = this.#otherForms = undefined
     this.#own?.forget()
   }
 
@@ -78,6 +100,6 @@ export class Update implements Message {
 
   /** The same update with a further mark. */
   marked(mark: Mark): Update {
-    return new Update(this.path, this, this.offset, this.at, this.mark | mark)
+    return new Update(this.path, this, this.offset, this.#at, this.mark | mark)
   }
 }

@@ -42,11 +42,7 @@ export class BatchEncoder {
   }
 
   #join(batch: readonly Update[]): Uint8Array {
-    if (batch.length === 1) {
-      const { buffer, byteOffset, byteLength } = this.#one(batch[0] as Update)
-      // a socket would make a Buffer of it at each write
-      return Buffer.from(buffer, byteOffset, byteLength)
-    }
+    if (batch.length === 1) return this.#one(batch[0] as Update)
     const parts: Uint8Array[] = []
     let size = 0
     for (let i = 0; i < batch.length; ) {

@@ -7,7 +7,15 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import type { Component, Fault, Message, Principal } from '@sapwood/core'
 import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
-import { FramingFault, InputBuffer, isFault, LineFramer, readFrames } from '@sapwood/wire'
+import type { Cuttable, Frame } from '@sapwood/wire'
+import {
+  FramingFault,
+  InputBuffer,
+  isFault,
+  LineFramer,
+  readFrames,
+  readFramesAt,
+} from '@sapwood/wire'
 import type { AnyCall } from './call.ts'
 import { forCaller } from './call.ts'
 import { itemMessage } from './item.ts'
@@ -16,9 +24,7 @@ import { refusal } from './refusal.ts'
 
 /** Takes lines that are all there. They are as few as a whole request holds: their receipts leave together. */
 export function publishAllLines(call: AnyCall, principal: Principal, body?: Buffer): void {
-  const lines = new Lines(call, principal)
-  if (body !== undefined) lines.read(body)
-  lines.end()
+  new Lines(call, principal).readAll(body ?? NOTHING)
 }
 
 /** Applies lines as they are read, and keeps their receipts. */
@@ -41,6 +47,13 @@ export class Lines implements Component {
     this.principal = principal
     const { body } = call.context.settings.limits
     this.#framer = new LineFramer({ limit: body, tooLong: 'error' })
+  }
+
+  /** Reads all lines that there are, in place of `read` and `end`. */
+  readAll(body: Buffer): void {
+    if (isAscii(body)) this.#readText(body)
+    else this.read(body)
+    this.end()
   }
 
   read(chunk: Buffer): void {
@@ -102,15 +115,29 @@ export class Lines implements Component {
     }
   }
 
+  /** Finds the lines of a whole body as the framer does, in its text: that is not cut a second time. */
+  #readText(body: Buffer): void {
+    const text = body.toString('latin1')
+    const source = new AsciiBytes(body)
+    const { limits } = this.#call.context.settings
+    for (let start = 0, next = 0; start < text.length; start = next) {
+      const feed = text.indexOf('\n', start)
+      next = feed < 0 ? text.length : feed + 1
+      let end = feed < 0 ? text.length : feed
+      if (end > start && text.charCodeAt(end - 1) === CARRIAGE_RETURN) end--
+      this.#number++
+      if (end - start > limits.body) this.#wrong(TOO_LONG)
+      else if (end > start) this.#apply(readFramesAt(text, start, end, source))
+    }
+  }
+
   #take(line: Buffer): void {
-    if (isAscii(line)) this.#line(line.toString('latin1'))
-    else if (isUtf8(line)) this.#line(line.toString('utf8'))
+    if (isUtf8(line)) this.#apply(readFrames(line.toString()))
     else this.#wrong(NOT_UTF8)
   }
 
-  #line(line: string): void {
+  #apply(frames: readonly Frame[] | Fault): void {
     const { hub } = this.#call.context
-    const frames = readFrames(line)
     if (isFault(frames)) return this.#wrong({ ...frames, code: 'LINE_INVALID' })
     for (const frame of frames) {
       const wrong = refusal(hub, this.principal, frame)
@@ -141,5 +168,20 @@ export class Lines implements Component {
   }
 }
 
+/** Bytes of which each is a character. What is cut from them keeps nothing else. */
+class AsciiBytes implements Cuttable {
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  slice(start: number, end: number): string {
+    return this.#bytes.toString('latin1', start, end)
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+const CARRIAGE_RETURN = 13
 const TOO_LONG = fault('LINE_TOO_LONG', 'the line is longer than limits.body', 413)
 const NOT_UTF8 = fault('LINE_INVALID', 'not valid UTF-8')

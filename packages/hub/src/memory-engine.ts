@@ -1,15 +1,15 @@
 /**
  * The engine of one process: a log in memory, bounded by age, count and bytes in all and by count per path, and
  * indexed by path, so that ten thousand sessions that resume at once do not scan it ten thousand times.
- * Invariant: the log of all and the logs of the paths hold the same updates.
+ * Invariant: what has arrived and is still there stands in the log of its path.
  */
-import type { Clock, Component, Message } from '@sapwood/core'
+import type { Clock, Component, Message, Positions } from '@sapwood/core'
 import { matches, Update } from '@sapwood/core'
+import { Arrivals } from './arrivals.ts'
 import type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './engine.ts'
 import type { PathLog } from './path-log.ts'
 import { PathLogs } from './path-logs.ts'
 import { formatPosition } from './position.ts'
-import { UpdateLog } from './update-log.ts'
 
 export interface MemoryEngineOptions {
   /** 16 hex digits that no former start has used. */
@@ -27,7 +27,7 @@ export interface MemoryEngineOptions {
 /** Paths that have lost something and hold nothing any more, beyond as many as updates are retained. */
 const SPARE = 1024
 
-export class MemoryEngine implements Engine {
+export class MemoryEngine implements Engine, Positions {
   readonly epoch: string
   readonly #options: MemoryEngineOptions
   readonly #clock: Pick<Clock, 'now'>
@@ -35,7 +35,7 @@ export class MemoryEngine implements Engine {
   /** Paths that lost something while older updates of others are still here. */
   readonly #trimmed = new Set<PathLog>()
   #events: EngineEvents | undefined
-  readonly #log = new UpdateLog()
+  readonly #arrivals = new Arrivals()
   /** The highest offset of which nothing is known any more. */
   #oldest = 0
   #head = 0
@@ -72,9 +72,13 @@ export class MemoryEngine implements Engine {
     const offset = ++this.#head
     const log = this.#paths.open(path)
     // the log's own copy of the path: what a publisher sent is not kept once per update
-    const update = new Update(log.path, message, offset, formatPosition(this.epoch, offset))
+    const update = new Update(log.path, message, offset, this)
     this.#store(log, update)
     this.#events?.deliver(sender, update)
+  }
+
+  positionOf(offset: number): string {
+    return formatPosition(this.epoch, offset)
   }
 
   read(request: ReadRequest, done: (result: ReadResult) => void): void {
@@ -110,16 +114,17 @@ export class MemoryEngine implements Engine {
   /** Lets go of what is too old. Called at each read and append; call it now and then when nothing happens. */
   trim(now: number = this.#clock.now()): void {
     const oldest = now - this.#options.age
-    while (!this.#log.empty) {
+    const arrivals = this.#arrivals
+    while (arrivals.places > 0) {
       const over = this.#count > this.#options.count || this.#bytes > this.#options.bytes
-      if (!over && this.#log.firstTime >= oldest) break
+      if (!over && arrivals.firstTime >= oldest) break
       this.#evictFirst()
     }
   }
 
   #store(log: PathLog, update: Update): void {
     const now = this.#clock.now()
-    this.#log.push(update, now)
+    this.#arrivals.push(log, update.offset, now, update.size)
     this.#count++
     this.#bytes += update.size
     log.push(update)
@@ -128,10 +133,9 @@ export class MemoryEngine implements Engine {
   }
 
   #evictOf(log: PathLog): void {
-    const update = log.shift()
-    if (update === undefined) return
-    this.#log.takeOut(update.offset)
-    this.#discount(update)
+    const { offset, size } = log.first as Update
+    this.#arrivals.takeOut(offset)
+    this.#letGo(log, offset, size)
     // in the order of what they have lost
     this.#trimmed.delete(log)
     this.#trimmed.add(log)
@@ -149,18 +153,19 @@ export class MemoryEngine implements Engine {
   }
 
   #evictFirst(): void {
-    this.#oldest = Math.max(this.#oldest, this.#log.firstOffset)
-    const update = this.#log.shift()
-    if (update === undefined) return
-    this.#discount(update)
-    const log = this.#paths.get(update.path)
-    log?.shift()
-    if (log?.size === 0) this.#forget(log)
+    const { firstLog: log, firstOffset, firstSize } = this.#arrivals
+    this.#arrivals.shift()
+    this.#oldest = Math.max(this.#oldest, firstOffset)
+    if (log === undefined) return
+    this.#letGo(log, firstOffset, firstSize)
+    if (log.size === 0) this.#forget(log)
   }
 
-  #discount(update: Update): void {
+  /** Lets go of the oldest of a path. */
+  #letGo(log: PathLog, offset: number, size: number): void {
+    log.shift(offset)
     this.#count--
-    this.#bytes -= update.size
+    this.#bytes -= size
   }
 
   #forget(log: PathLog): void {
@@ -223,19 +228,21 @@ export class MemoryEngine implements Engine {
   #scan(interests: readonly Interest[], since: number, bytes: number, found: Update[]): number {
     let count = 0
     let size = 0
-    const from = new Map<string, number>()
-    const log = this.#log
-    for (let i = log.placeOf(since + 1); i < log.places; i++) {
-      const update = log.at(i)
-      if (update === undefined) continue
-      let wanted = from.get(update.path)
+    const from = new Map<PathLog, number>()
+    const arrivals = this.#arrivals
+    for (let place = arrivals.placeOf(since + 1); place < arrivals.places; place++) {
+      const log = arrivals.logAt(place)
+      if (log === undefined) continue
+      let wanted = from.get(log)
       if (wanted === undefined) {
-        wanted = earliest(interests, update.path)
-        from.set(update.path, wanted)
+        wanted = earliest(interests, log.path)
+        from.set(log, wanted)
       }
-      if (update.offset <= wanted) continue
+      const offset = arrivals.offsetAt(place)
+      if (offset <= wanted) continue
       count++
       if (size >= bytes) continue
+      const update = log.get(offset)
       size += update.size
       found.push(update)
     }

@@ -4,10 +4,13 @@
  */
 import type { Update } from '@sapwood/core'
 
+/** Empty places that may stand in front. */
+const SPARE = 32
+
 export class PathLog {
   readonly path: string
   evicted = 0
-  #entries: Update[] = []
+  #entries: (Update | undefined)[] = []
   #head = 0
 
   constructor(path: string) {
@@ -18,21 +21,28 @@ export class PathLog {
     return this.#entries.length - this.#head
   }
 
+  /** The oldest. */
+  get first(): Update | undefined {
+    return this.#entries[this.#head]
+  }
+
   push(update: Update): void {
     this.#entries.push(update)
   }
 
-  /** Takes out the oldest. */
-  shift(): Update | undefined {
-    const oldest = this.#entries[this.#head]
-    if (oldest === undefined) return undefined
-    this.evicted = oldest.offset
-    this.#head++
-    if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
+  /** Lets go of the oldest, which has this offset. */
+  shift(offset: number): void {
+    this.evicted = offset
+    this.#entries[this.#head++] = undefined
+    if (this.#head > SPARE && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head)
       this.#head = 0
     }
-    return oldest
+  }
+
+  /** The update of this offset, which is here. */
+  get(offset: number): Update {
+    return this.#entries[this.#indexAfter(offset - 1)] as Update
   }
 
   /** Adds to `found` those with an offset above `since`, as many as fill `bytes`. Returns how many there are. */

@@ -18,10 +18,6 @@ export class PathLogs {
   readonly #matching = new Map<string, readonly PathLog[]>()
   #kept = 0
 
-  get(path: string): PathLog | undefined {
-    return this.#logs.get(path)
-  }
-
   /** The log of `path`, made if there is none. */
   open(path: string): PathLog {
     const known = this.#logs.get(path)

@@ -19,9 +19,9 @@ export const envelope: Codec<string> = { slot: Slot.envelope, encode: envelopeTe
  * // '{"path":"a","message":1,"at":"9f2c41d07ab3e865-7"}'
  */
 export function envelopeText(update: Update): string {
-  const { path, meta, mark } = update
+  const { path, meta, mark, at } = update
   let text = head(path, update)
-  if (update.at !== '') text += `,"at":"${update.at}"`
+  if (at !== '') text += `,"at":"${at}"`
   if (mark !== Mark.none) {
     if (mark & Mark.replay) text += ',"replay":true'
     if (mark & Mark.own) text += ',"own":true'

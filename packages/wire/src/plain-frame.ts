@@ -15,6 +15,11 @@ const COMMA = 44
 const COLON = 58
 const CLOSE_OBJECT = 125
 
+/** What a body is cut from: the text itself, or bytes that hold the same characters at the same places. */
+export interface Cuttable {
+  slice(start: number, end: number): string
+}
+
 /**
  * Reads a text frame with one object or an array of them, as `parseFrames` does, and for less.
  * @example readFrames('{"path":"a","message":1}') // one frame
@@ -23,14 +28,28 @@ export function readFrames(
   text: string,
   limits: FrameLimits = FRAME_LIMITS,
 ): readonly Frame[] | Fault {
-  const plain = plainFrame(text)
+  const plain = plainFrame(text, 0, text.length, text)
   return plain === undefined ? parseFrames(text, limits) : [plain]
 }
 
+/**
+ * Reads the frame that stands from `start` to `end` in a longer text.
+ * @param source what its body is cut from: a piece of a string would keep all of that string.
+ */
+export function readFramesAt(
+  text: string,
+  start: number,
+  end: number,
+  source: Cuttable,
+): readonly Frame[] | Fault {
+  const plain = plainFrame(text, start, end, source)
+  return plain === undefined ? parseFrames(text.slice(start, end)) : [plain]
+}
+
 /** Reads a frame that says path and message, in this order and without escapes in the path; undefined for any other text. */
-function plainFrame(text: string): Frame | undefined {
-  if (!text.startsWith('{"path"')) return undefined
-  const quote = behind(text, 7, COLON)
+function plainFrame(text: string, start: number, end: number, source: Cuttable): Frame | undefined {
+  if (!text.startsWith('{"path"', start)) return undefined
+  const quote = behind(text, start + 7, COLON)
   if (quote < 0 || text.charCodeAt(quote) !== QUOTE) return undefined
   const pathEnd = stringEnd(text, quote + 1)
   if (pathEnd < 0) return undefined
@@ -38,13 +57,15 @@ function plainFrame(text: string): Frame | undefined {
   if (path.includes('\\')) return undefined
   const key = behind(text, pathEnd, COMMA)
   if (key < 0 || !text.startsWith('"message"', key)) return undefined
-  const start = behind(text, key + 9, COLON)
-  if (start < 0) return undefined
-  const end = jsonEnd(text, start)
-  if (end < 0) return undefined
-  const close = behind(text, end, CLOSE_OBJECT)
-  if (close !== text.length) return undefined
-  const body = singleLine(text.slice(start, end))
+  const bodyStart = behind(text, key + 9, COLON)
+  if (bodyStart < 0) return undefined
+  const bodyEnd = jsonEnd(text, bodyStart)
+  if (bodyEnd < 0) return undefined
+  const close = skipSpace(text, bodyEnd)
+  // what stands behind the end may well go on like this frame, and is none of it
+  if (close >= end || text.charCodeAt(close) !== CLOSE_OBJECT) return undefined
+  if (skipSpace(text, close + 1) < end) return undefined
+  const body = singleLine(source.slice(bodyStart, bodyEnd))
   return new ParsedFrame(path, message(body), undefined, undefined, undefined)
 }
 

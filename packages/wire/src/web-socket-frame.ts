@@ -26,8 +26,7 @@ export const webSocketFrame: Codec<Uint8Array> = {
 
 /** A text frame of `text`. The bytes share their ArrayBuffer with others: they are for writing only. */
 export function textFrame(text: string): Uint8Array {
-  const bytes = utf8(text, LONGEST_HEADER)
-  return bytes.subarray(writeHeader(bytes, FINAL_TEXT, bytes.length - LONGEST_HEADER))
+  return utf8(text, LONGEST_HEADER, textHeader)
 }
 
 /**
@@ -37,19 +36,23 @@ export function textFrame(text: string): Uint8Array {
  */
 export function binaryHeader(length: number): Uint8Array {
   const bytes = new Uint8Array(LONGEST_HEADER)
-  return bytes.subarray(writeHeader(bytes, FINAL_BINARY, length))
+  return bytes.subarray(writeHeader(bytes, LONGEST_HEADER, FINAL_BINARY, length))
 }
 
-/** Writes a header that ends where the longest would. @returns where it begins. */
-function writeHeader(bytes: Uint8Array, first: number, length: number): number {
-  let at = LONGEST_HEADER
+function textHeader(bytes: Uint8Array, end: number, length: number): number {
+  return writeHeader(bytes, end, FINAL_TEXT, length)
+}
+
+/** Writes a header that ends at `end`. @returns where it begins. */
+function writeHeader(bytes: Uint8Array, end: number, first: number, length: number): number {
+  let at = end
   if (length <= 125) bytes[--at] = length
   else if (length <= 0xffff) {
     bytes[--at] = length
     bytes[--at] = length >> 8
     bytes[--at] = 126
   } else {
-    for (let left = length; at > 2; left = Math.floor(left / 256)) bytes[--at] = left
+    for (let left = length; at > end - 8; left = Math.floor(left / 256)) bytes[--at] = left
     bytes[--at] = 127
   }
   bytes[--at] = first

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import {
   chmodSync,
@@ -11,6 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import {
   Authority,
   type IdentityTexts,
@@ -236,6 +238,47 @@ test('several that revoke at once lose nothing, and a lock of the dead holds up 
   await Promise.all(names.map(async (name) => (await Authority.open(dir)).revoke(name)))
   t.equal((await readTrust(dir)).revocations[0]?.revoked.size, 4)
   t.notOk(readdirSync(dir).includes('lock'))
+})
+
+test('of processes that find the lock of a dead one at once no two work at once', async (t) => {
+  const dir = temporary(t)
+  const authority = await Authority.init(dir)
+  const groups = ['a', 'b', 'c'].map((group) =>
+    Array.from({ length: 32 }, (_, i) => `${group}${i}`),
+  )
+  for (const name of groups.flat()) await authority.issue(name)
+  const script = fileURLToPath(new URL('lock-stress.js', import.meta.url))
+  const run = promisify(execFile)
+  await Promise.all(groups.map((names) => run(process.execPath, [script, dir, ...names])))
+  t.equal((await readTrust(dir)).revocations[0]?.revoked.size, groups.flat().length)
+  const last = performance.now()
+  await authority.revoke('a0')
+  t.ok(performance.now() - last < 9000, 'no lock is left that has no owner')
+  t.notOk(readdirSync(dir).some((file) => file.startsWith('lock')))
+})
+
+test('who worked so long that another took the lock over leaves it to them', async (t) => {
+  const dir = temporary(t)
+  await (await Authority.init(dir)).issue('a')
+  const lock = join(dir, 'lock')
+  const now = (): number => {
+    if (readdirSync(dir).includes('lock')) writeFileSync(lock, 'of another')
+    return Date.now()
+  }
+  await (await Authority.open(dir, now)).revoke('a')
+  t.equal(read(dir, 'lock'), 'of another')
+})
+
+test('who died while they cleared the lock of the dead holds up nobody', async (t) => {
+  const dir = temporary(t)
+  const authority = await Authority.init(dir)
+  await authority.issue('a')
+  for (const file of ['lock', 'lock.clear', 'lock.clear.clear']) {
+    writeFileSync(join(dir, file), '')
+    utimesSync(join(dir, file), new Date(Date.now() - 60_000), new Date(Date.now() - 60_000))
+  }
+  await authority.revoke('a')
+  t.notOk(readdirSync(dir).some((file) => file.startsWith('lock')))
 })
 
 for (const kind of ['ec', 'rsa', 'ed25519'] as const) {

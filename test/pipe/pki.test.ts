@@ -418,6 +418,12 @@ test('files are written all or none, and nobody sees half of one', async (t) => 
     code: 'FILE_NOT_WRITTEN',
   })
   t.equal(read(dir, 'a'), 'old')
+  const taken = ['key', 'fresh', 'b'].map((name) => ({ file: file(name), text: 'new' }))
+  for (const last of [taken, taken.toReversed()]) {
+    await t.rejects(writeFiles(last), { code: 'FILE_NOT_WRITTEN' }, 'what had its place goes back')
+    t.equal(read(dir, 'key'), 'k')
+    t.equal(statSync(file('key')).mode & 0o777, 0o600)
+  }
   await t.rejects(writeFiles([{ file: file('b'), text: '' }]), { code: 'FILE_NOT_WRITTEN' })
   t.same(readdirSync(dir).sort(), ['a', 'b', 'key'], 'nothing is left behind')
   process.umask(0o077)

@@ -222,6 +222,7 @@ test('a page asks a peer over its WebSocket, and so does sapwood ask; a page is 
       asker: context.peer,
     }),
     post_wait: () => new Promise(() => undefined),
+    put_echo: (_context: unknown, data: readonly unknown[]) => data,
   }
   const alpha = await peer(t, dir, hub.listen.pipe, 'alpha', { handlers })
   const { client } = await page(t, hub, 'desk')
@@ -233,6 +234,23 @@ test('a page asks a peer over its WebSocket, and so does sapwood ask; a page is 
   await t.rejects(client.ask('@nobody/x'), { code: 'CLIENT_ABSENT' })
   const asked = await inProcess(['ask', 'alpha', 'sum', '4', '5', '--url', hub.url, '--key', 'key'])
   t.match(asked, { status: 0, stdout: /"sum":9/ })
+  const saying = (data: string) => [
+    '--verb',
+    'PUT',
+    '--data',
+    data,
+    '--url',
+    hub.url,
+    '--key',
+    'key',
+  ]
+  for (const [data, input] of [
+    ['{"n":1}', ['application/json', { n: 1 }]],
+    ['a=b', ['', 'a=b']],
+  ] as const) {
+    const { stdout } = await inProcess(['ask', 'alpha', 'echo', ...saying(data)])
+    t.same(JSON.parse(stdout), input, `what parses as JSON is asked as JSON: ${data}`)
+  }
   t.equal((await get(`${hub.url}/client/desk/who`, KEY)).body, '"a page"')
   // a peer that follows something has a session, and is one client all the same
   alpha.subscribe('orders/*', () => undefined)

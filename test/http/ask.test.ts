@@ -91,6 +91,13 @@ for (const kind of KINDS) {
         { path: 'ä', verb: 'PATCH', message: '/w==', encoding: 'base64' },
       ],
       ['PUT', '/q?timeout=5', { 'sapwood-timeout': '4s' }, '', { path: 'q', query: 'timeout=5' }],
+      [
+        'POST',
+        '/form',
+        { 'content-type': 'application/x-www-form-urlencoded' },
+        '5',
+        { path: 'form', message: '5', type: 'application/x-www-form-urlencoded' },
+      ],
       ['QUERY', '/a*b', {}, 'form=1', { path: 'a*b', message: 'form=1' }],
     ]
     for (const [method, tail, headers, body, wanted] of rows) {

@@ -330,7 +330,7 @@ test('RP-05: a body of nothing, without a type, or from a browser is a stream to
   ])
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
   t.same((await call(stand, '/client/files/in', { headers: form, body: '{}' })).json, [
-    'application/octet-stream',
+    'application/x-www-form-urlencoded',
     2,
   ])
   // no JSON is parsed on the way

@@ -29,6 +29,7 @@ function streaming<Run extends (...args: never[]) => unknown>(run: Run): Run {
 }
 
 const JSON_BODY = ['content-type', 'application/json; charset=utf-8']
+const FORM_BODY = ['content-type', 'application/x-www-form-urlencoded']
 
 test('a handler is found by name or table, and called with peer, data and arguments (RP-10 to RP-13)', async (t) => {
   const calls: unknown[] = []
@@ -39,9 +40,9 @@ test('a handler is found by name or table, and called with peer, data and argume
   }
   const pair = pairOf({ get_time_utc: say, 'PUT a/b': say, post_x: say, get_: say })
   const rows: [string, string, string[], string | Uint8Array | undefined, unknown][] = [
-    ['GET', '/time/utc', [], undefined, ['time/utc', '', ['application/json', ''], []]],
-    ['GET', '/time/utc//', [], undefined, ['time/utc', '', ['application/json', ''], ['']]],
-    ['GET', '/', [], undefined, ['', '', ['application/json', ''], []]],
+    ['GET', '/time/utc', [], undefined, ['time/utc', '', ['', ''], []]],
+    ['GET', '/time/utc//', [], undefined, ['time/utc', '', ['', ''], ['']]],
+    ['GET', '/', [], undefined, ['', '', ['', ''], []]],
     [
       'PUT',
       '/a/b//hello%20/w//%2F?wait=1&x',
@@ -52,6 +53,10 @@ test('a handler is found by name or table, and called with peer, data and argume
     ['POST', '/x', ['content-type', 'text/plain'], 'grüße', ['x', '', ['text/plain', 'grüße'], []]],
     ['POST', '/x', ['content-type', 'text/plain'], '', ['x', '', ['text/plain', ''], []]],
     ['POST', '/x', JSON_BODY, '', ['x', '', ['application/json', ''], []]],
+    // a type that nobody said is none, and no body of it is guessed at (RP-05)
+    ['POST', '/x', [], '{"n": 1}', ['x', '', ['', '{"n": 1}'], []]],
+    ['POST', '/x', [], new Uint8Array([0, 255]), ['x', '', ['', Buffer.from([0, 255])], []]],
+    ['POST', '/x', FORM_BODY, '5', ['x', '', ['application/x-www-form-urlencoded', '5'], []]],
     [
       'POST',
       '/x',

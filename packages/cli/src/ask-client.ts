@@ -1,7 +1,7 @@
 /** What `sapwood ask` does: it asks a connected client and prints its answer. */
 import { METHODS } from 'node:http'
-import { Code, LONGEST_WAIT, SapwoodError } from '@sapwood/core'
-import { isFault, parseAsk, parseDuration } from '@sapwood/wire'
+import { Code, JSON_TYPE, LONGEST_WAIT, SapwoodError } from '@sapwood/core'
+import { isFault, isJson, parseAsk, parseDuration } from '@sapwood/wire'
 import type { HubAnswer } from './call-hub.ts'
 import { callHub, isProblem, problemOf } from './call-hub.ts'
 import type { ClientFlags } from './commands/client-flags.ts'
@@ -47,17 +47,19 @@ export async function ask(
 ): Promise<void> {
   const url = hubUrl(flags, surroundings)
   const timeout = timeoutOf(flags)
+  const data = await dataOf(flags, surroundings)
+  const type = flags.type ?? typeOf(data)
   const answer = await callHub(url, {
     method: verbOf(flags),
     target: targetOf(question),
     key: hubKey(flags, surroundings),
     headers: {
-      ...(flags.type === undefined ? {} : { 'content-type': flags.type }),
+      ...(type === undefined ? {} : { 'content-type': type }),
       ...(timeout === undefined
         ? {}
         : { 'sapwood-timeout': `${timeout}ms`, 'sapwood-wait': `${timeout}ms` }),
     },
-    body: await dataOf(flags, surroundings),
+    body: data,
     limit: (timeout === undefined ? USUAL : 2 * timeout) + SLACK,
   })
   tell(url, question[0], answer, surroundings)
@@ -99,6 +101,11 @@ async function dataOf(
 ): Promise<Uint8Array | undefined> {
   if (data === undefined) return undefined
   return data === '-' ? readStdin(surroundings) : Buffer.from(data)
+}
+
+/** What parses as JSON is meant as JSON, as with what is published; who is asked sees anything else as it is. */
+function typeOf(data: Uint8Array | undefined): string | undefined {
+  return data !== undefined && isJson(new TextDecoder().decode(data)) ? JSON_TYPE : undefined
 }
 
 function tell(url: URL, target: string, answer: HubAnswer, { stdout }: Surroundings): void {

@@ -137,17 +137,30 @@ export class Bodies implements Timed {
 }
 
 const EMPTY_JSON = '""'
+const FORM_TYPE = 'application/x-www-form-urlencoded'
 
 /**
- * Reads a body as its media type says: JSON is checked and kept as it was written, on one line; without a type (or
- * with the one that curl sends by itself) it is JSON if it parses, else text if it is UTF-8, else bytes.
+ * Reads a body as its media type says: JSON is checked and kept as it was written, on one line; without a type it is JSON
+ * if it parses, else text if it is UTF-8, else bytes.
  */
 export function readBody(
   body: Buffer | undefined,
   contentType: string | undefined,
-  meta: Meta = NO_META,
 ): Message | Fault {
-  const type = contentType === undefined ? '' : mediaType(contentType)
+  return readTyped(body, mediaType(contentType), NO_META)
+}
+
+/** The same for an update, where the type that curl sends by itself says as little as none. */
+export function readUpdate(
+  body: Buffer | undefined,
+  contentType: string | undefined,
+  meta: Meta,
+): Message | Fault {
+  const type = mediaType(contentType)
+  return readTyped(body, type === FORM_TYPE ? '' : type, meta)
+}
+
+function readTyped(body: Buffer | undefined, type: string, meta: Meta): Message | Fault {
   if (type === JSON_TYPE) {
     const text = textOf(body)
     if (text === undefined) return fault('BODY_INVALID', 'the body is not valid UTF-8')
@@ -155,7 +168,7 @@ export function readBody(
     return wrong ?? message(singleLine(text), JSON_TYPE, meta)
   }
   if (body === undefined) return message(EMPTY_JSON, JSON_TYPE, meta)
-  if (type === '' || type === 'application/x-www-form-urlencoded') return guessed(body, meta)
+  if (type === '') return guessed(body, meta)
   const text = isTextual(type) ? textOf(body) : undefined
   return message(text ?? body, type, meta)
 }
@@ -189,6 +202,7 @@ function isTextual(type: string): boolean {
     type.endsWith('+json') ||
     type.endsWith('+xml') ||
     type === 'application/xml' ||
+    type === FORM_TYPE ||
     type === 'application/javascript'
   )
 }

@@ -1,6 +1,6 @@
 /** The hub over HTTP: ingress, WebSocket, server-sent events, streams, long poll, the ask gateway. */
 
-export { readBody } from './body.ts'
+export { readBody, textOf } from './body.ts'
 export type { BridgeRule } from './bridges.ts'
 export { clientFault, HEAD_LATE } from './client-fault.ts'
 export { coalesceWrites } from './coalesce.ts'

@@ -8,7 +8,7 @@ import { ANYONE, bodyValue, NO_ID, NO_META, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import { FRAME_LIMITS } from '@sapwood/wire'
 import type { BodyTaker } from './body.ts'
-import { readBody } from './body.ts'
+import { readUpdate } from './body.ts'
 import type { AnyCall } from './call.ts'
 import { forCaller } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
@@ -60,7 +60,7 @@ class Publication implements Component, BodyTaker, Identifying {
     if (typeof path !== 'string') return call.problem(path)
     const meta = metaOf(call.head)
     if ('code' in meta) return call.problem(meta as Fault)
-    const message = readBody(body, call.head['content-type'], meta)
+    const message = readUpdate(body, call.head['content-type'], meta)
     if ('code' in message) return call.problem(message)
     call.context.hub.update(this, path, message)
   }

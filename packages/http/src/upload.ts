@@ -55,8 +55,7 @@ export class Upload implements Timed {
   ask(question: (body: Pick<Message, 'body' | 'type'>) => Question): void {
     const { request, response, context, head } = this.#call
     if (this.#exceeds(Number(request.headers['content-length'] ?? 0))) return
-    const said = mediaType(head['content-type'])
-    const type = said === '' || said === FORM ? BYTES_TYPE : said
+    const type = mediaType(head['content-type']) || BYTES_TYPE
     const asked = question({ body: this.#body, type })
     this.#patience = asked.timeout
     request.on('data', (chunk: Buffer) => this.#take(chunk))
@@ -162,6 +161,3 @@ export class Upload implements Timed {
     hub.wheel.set(this.#timer, time)
   }
 }
-
-/** What curl says by itself of a body that may be anything. */
-const FORM = 'application/x-www-form-urlencoded'

@@ -14,9 +14,9 @@
  */
 import { Readable } from 'node:stream'
 import type { Fault, Message, Timed } from '@sapwood/core'
-import { BYTES_TYPE, Code, JSON_TYPE, SapwoodError, Timer } from '@sapwood/core'
+import { Code, SapwoodError, Timer } from '@sapwood/core'
 import type { HandlerCall, HandlerContext, ReplyTaker } from '@sapwood/http'
-import { readBody, readsStream } from '@sapwood/http'
+import { readBody, readsStream, textOf } from '@sapwood/http'
 import type { Handler } from '@sapwood/wire'
 import {
   exceptionReply,
@@ -80,7 +80,7 @@ export class HandledRequest implements RequestListener, ReplyTaker, AnswerSource
     if (Number(fieldOf(headers, 'content-length') ?? 0) > this.#most) return this.#refuse()
     this.#whole = ends
     if (readsStream(this.#handler)) return this.#runWithStream()
-    if (ends) this.#run([mediaType(fieldOf(headers, 'content-type') ?? '') || JSON_TYPE, ''])
+    if (ends) this.#run([this.#type, ''])
     else this.#wait()
   }
 
@@ -142,20 +142,21 @@ export class HandledRequest implements RequestListener, ReplyTaker, AnswerSource
     body.on('error', () => undefined)
     this.#body = body
     if (this.#whole) body.push(null)
-    const type = mediaType(fieldOf(this.#request.head.headers, 'content-type') ?? '')
-    this.#run([type === '' ? BYTES_TYPE : type, body])
+    this.#run([this.#type, body])
   }
 
   #runWithBody(): void {
     const parts = this.#parts ?? []
     this.#parts = undefined
-    const type = fieldOf(this.#request.head.headers, 'content-type')
-    if (this.#size === 0) return this.#run([mediaType(type ?? '') || JSON_TYPE, ''])
+    const type = this.#type
+    if (this.#size === 0) return this.#run([type, ''])
     const [first] = parts as [Uint8Array]
     const body =
       parts.length > 1
         ? Buffer.concat(parts)
         : Buffer.from(first.buffer, first.byteOffset, first.byteLength)
+    // what nobody gave a type is not guessed at
+    if (type === '') return this.#run([type, textOf(body) ?? body])
     const message = readBody(body, type)
     if (isFault(message)) this.#fail(message, Code.threw)
     else this.#run(handlerInput(message))
@@ -166,6 +167,11 @@ export class HandledRequest implements RequestListener, ReplyTaker, AnswerSource
     this.#call.run(this.#handler, input, this.#request.args, this)
     // most have answered by now
     this.#wait()
+  }
+
+  /** As the asker said it, '' for none (RP-05). */
+  get #type(): string {
+    return mediaType(fieldOf(this.#request.head.headers, 'content-type'))
   }
 
   /** Is its answer a head alone? */

@@ -200,6 +200,16 @@ test('a closed wheel fires nothing and leaves no timer of the clock', async (t) 
   t.equal(clock.pending, 0)
 })
 
+test('who waits for the end of a wheel hears of it once, unless they forgot it', async (t) => {
+  const { wheel } = setUp()
+  const heard: string[] = []
+  wheel.whenClosed(() => heard.push('waited'))
+  wheel.whenClosed(() => heard.push('forgot'))()
+  wheel.close()
+  wheel.close()
+  t.same(heard, ['waited'])
+})
+
 test('a target may close the wheel', async (t) => {
   const { clock, wheel, probe } = setUp()
   const other = new Probe(clock)

@@ -492,6 +492,44 @@ test('drain takes nothing new, and lets what is open end', async (t) => {
   t.match(await raw.ended(), /connection: close[\s\S]*last$/i)
 })
 
+test('what is open at the end of a drain, or when the front closes, is answered that it stops', async (t) => {
+  for (const end of ['drain', 'close'] as const) {
+    const peer = new ScriptedAnswerer()
+    const stand = await serve(t, peer, { limits: { drain: 100 } })
+    stand.asker.away.add('fileserver')
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n'
+    const calls = [
+      'GET /client/alpha/x HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      'PUT /client/alpha/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc',
+      `GET /client/alpha/x HTTP/1.1\r\nHost: localhost\r\n${upgrade}\r\n`,
+      'GET /client/fileserver/x HTTP/1.1\r\nHost: localhost\r\n\r\n',
+    ].map((text) => new Raw(stand).write(text))
+    const arrived = [await peer.arrived(1), await peer.arrived(2), await peer.arrived(3)]
+    await eventually(() => stand.asker.waiting === 1, 'a question that waits')
+    await stand.front[end]()
+    for (const call of calls) {
+      const text = await call.ended()
+      t.match(text, /^HTTP\/1\.1 502 .*x-event-return-code: 254.*"code":"SHUTDOWN"/is, end)
+      t.match(text, /^connection: close\r$/im)
+    }
+    t.ok(
+      arrived.every(({ fault }) => fault !== undefined),
+      'the peer hears of it',
+    )
+  }
+})
+
+test('a drain ends with its front', async (t) => {
+  const peer = new ScriptedAnswerer()
+  const stand = await serve(t, peer)
+  new Raw(stand).write('GET /client/alpha/x HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await peer.arrived()
+  const drained = stand.front.drain()
+  await stand.front.close()
+  await drained
+  t.pass('and not with its limit')
+})
+
 test('a server with a door of its own hands requests on, without the credential that it took', async (t) => {
   const peer = new ScriptedAnswerer((request) =>
     request.answer(200, `${request.head.target} ${request.header('authorization')}`),

@@ -47,6 +47,7 @@ export class Wheel {
   #wakes = NEVER
   #stop: (() => void) | undefined
   #closed = false
+  readonly #onClose = new Set<() => void>()
 
   /** @param tick resolution in milliseconds. */
   constructor(clock: Clock, tick = 20) {
@@ -102,10 +103,18 @@ export class Wheel {
     if (this.#pending === 0 && this.#wakes > this.#turn) this.#rest()
   }
 
+  /** Runs `run` when it is closed: whoever waits for a timer waits for nothing then. Returns its undo. */
+  whenClosed(run: () => void): () => void {
+    this.#onClose.add(run)
+    return () => this.#onClose.delete(run)
+  }
+
   /** Fires nothing from now on. */
   close(): void {
     this.#closed = true
     this.#rest()
+    for (const run of [...this.#onClose]) run()
+    this.#onClose.clear()
   }
 
   #remove(timer: Timer): void {

@@ -5,12 +5,22 @@ import type { Wheel } from '@sapwood/core'
 const LOOK = 20
 
 /**
- * Resolves when all that is open has ended, or the limit is reached.
+ * Resolves when all that is open has ended, the limit is reached, or the wheel is closed.
  * @param limit milliseconds.
  */
 export async function untilIdle(wheel: Wheel, limit: number, isIdle: () => boolean): Promise<void> {
   const until = wheel.now() + limit
   while (!isIdle() && wheel.now() < until && !wheel.closed) {
-    await new Promise<void>((resolve) => wheel.after(LOOK, resolve))
+    await nextLook(wheel)
   }
+}
+
+function nextLook(wheel: Wheel): Promise<void> {
+  return new Promise((resolve) => {
+    const forget = wheel.whenClosed(resolve)
+    wheel.after(LOOK, () => {
+      forget()
+      resolve()
+    })
+  })
 }

@@ -260,6 +260,7 @@ export class FrontCall implements Questioner, AnswerOwner, OpenCall, Timed {
     else {
       const headers = ['x-event-return-code', String(code)]
       if (!isProxied && fields.origin !== undefined) headers.push(...this.#front.cors(fields))
+      if (this.#front.isDraining) this.#response.shouldKeepAlive = false
       answerProblem(this.#response, fault, headers)
     }
     this.#settle()

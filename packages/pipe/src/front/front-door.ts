@@ -43,8 +43,6 @@ export class FrontDoor {
   readonly #options: Pick<FrontOptions, 'server' | 'otherwise'>
   readonly #context: FrontContext
   readonly #trust: FrontTrust
-  /** Connections that left HTTP behind. */
-  readonly upgraded: Set<Socket> = new Set()
 
   constructor(
     options: Pick<FrontOptions, 'server' | 'otherwise'>,
@@ -81,8 +79,6 @@ export class FrontDoor {
 
   upgrade(request: HttpRequest, socket: Socket, first: Uint8Array): void {
     socket.on('error', () => socket.destroy())
-    this.upgraded.add(socket)
-    socket.on('close', () => this.upgraded.delete(socket))
     this.#context.counters.requests++
     const fields = readFields(request.rawHeaders)
     const found = fields.hasBody ? UPGRADE_INVALID : this.#inquire(request, fields)

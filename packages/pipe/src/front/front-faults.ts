@@ -28,6 +28,12 @@ export const ANSWER_INVALID: Fault = fault(
 export function streamTooLarge(most: number): Fault {
   return fault('STREAM_TOO_LARGE', `the body is larger than limits.stream (${most} bytes)`, 413)
 }
+/** Told to both, when the front closes. */
+export const STOPPING: Fault = fault(
+  'SHUTDOWN',
+  'this end of the pipe stopped before the answer came; ask again when it is back',
+  502,
+)
 /** Told to the peer. */
 export const CALLER_LEFT: Fault = fault('CANCELLED', 'the caller is gone', 499)
 /** Told to the peer, whose answer has ended before the request has. */

@@ -27,7 +27,8 @@ import type { FrontContext, Inquiry } from './front-context.ts'
 import { countFault, requestHead } from './front-context.ts'
 import type { Outcome } from './front-faults.ts'
 import { ANSWER_INVALID, ANSWER_TIMEOUT, CALLER_LEFT, outcomeOf } from './front-faults.ts'
-import { resetConnection } from './open-calls.ts'
+import type { OpenCall } from './open-calls.ts'
+import { callsOn, resetConnection } from './open-calls.ts'
 import type { Questioner } from './question.ts'
 import { Question } from './question.ts'
 
@@ -36,7 +37,7 @@ const EARLY = 65_536
 /** A connection that says nothing is asked for a sign of life after so many milliseconds. */
 const KEEP_ALIVE = 60_000
 
-export class FrontUpgrade implements Questioner, Timed {
+export class FrontUpgrade implements Questioner, OpenCall, Timed {
   readonly #front: FrontContext
   readonly #socket: Socket
   readonly #inquiry: Inquiry
@@ -82,7 +83,7 @@ export class FrontUpgrade implements Questioner, Timed {
     socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('end', () => this.#callerEnded())
     socket.on('drain', () => this.#roomy())
-    socket.on('close', () => this.#left())
+    callsOn(socket).add(this)
     this.#question.ask()
   }
 
@@ -181,11 +182,15 @@ export class FrontUpgrade implements Questioner, Timed {
     this.#exchange?.took(untaken)
   }
 
-  #left(): void {
+  left(): void {
     this.#front.wheel.clear(this.#timer)
     if (this.#state === 'over') return
     this.#exchange?.cancel(CALLER_LEFT)
     this.#over()
+  }
+
+  misfit(fault: Fault): void {
+    if (this.#state !== 'over') this.#giveUp(fault)
   }
 
   #giveUp(fault: Fault): void {

@@ -1,10 +1,13 @@
 /** What is open on a connection: with pipelining there may be several requests, and Node tells only one of its end. */
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import type { Fault } from '@sapwood/core'
 
 /** What ends with its caller's connection. */
 export interface OpenCall {
   left(): void
+  /** It cannot go on: the caller is told why, where nothing of an answer is written yet. */
+  misfit(fault: Fault): void
 }
 
 const CALLS: unique symbol = Symbol('calls')
@@ -18,6 +21,11 @@ export function callsOn(socket: Connection): Set<OpenCall> {
   socket[CALLS] = calls
   socket.on('close', onClose)
   return calls
+}
+
+/** Ends what is open on a connection with `fault`. */
+export function endCalls(socket: Connection, fault: Fault): void {
+  for (const call of [...(socket[CALLS] ?? [])]) call.misfit(fault)
 }
 
 function onClose(this: Connection): void {

@@ -28,9 +28,11 @@ import {
 import { untilIdle } from '../until-idle.ts'
 import { FrontContext } from './front-context.ts'
 import { FrontDoor } from './front-door.ts'
+import { STOPPING } from './front-faults.ts'
 import type { Front, FrontOptions } from './front-options.ts'
 import { FRONT_DEFAULTS } from './front-options.ts'
 import { FrontTrust } from './front-trust.ts'
+import { endCalls } from './open-calls.ts'
 
 /** Bytes that may wait in a caller's connection before it counts as full. */
 const SOCKET_MARK = 65_536
@@ -71,19 +73,28 @@ export async function serveFront(options: FrontOptions): Promise<Front> {
     upgrade,
     late: (socket) => door.end(socket, HEAD_LATE),
   })
+  const connections = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.on('close', () => connections.delete(socket))
+  })
   const found = place === undefined ? undefined : await listen(server, place)
   // without this its clock for slow heads would stand still
   if (place === undefined) server.emit('listening')
-  const accepted = new Set<Socket>()
   let closing: Promise<void> | undefined
+  const end = async (): Promise<void> => {
+    context.isDraining = true
+    const isClosed = new Promise((resolve) => server.close(resolve))
+    for (const socket of connections) endCalls(socket, STOPPING)
+    // what that wrote leaves first
+    await new Promise((resolve) => setImmediate(resolve))
+    whole.close()
+    for (const socket of connections) socket.destroy()
+    if (options.wheel === undefined) context.wheel.close()
+    await isClosed
+  }
   const close = (): Promise<void> => {
-    closing ??= new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-      whole.close()
-      for (const socket of [...door.upgraded, ...accepted]) socket.destroy()
-      if (options.wheel === undefined) context.wheel.close()
-    })
+    closing ??= end()
     return closing
   }
   return {
@@ -91,8 +102,6 @@ export async function serveFront(options: FrontOptions): Promise<Front> {
     counters: context.counters,
     accept(socket) {
       if (closing !== undefined) return void socket.destroy()
-      accepted.add(socket)
-      socket.on('close', () => accepted.delete(socket))
       server.emit('connection', socket)
     },
     async drain() {

@@ -39,6 +39,8 @@ test('scenario 7, RP-07, RP-08: unknown 404, a failing resolver 500, known and a
 export async function lookup(name) {
   if (name === 'broken') throw new Error('the directory is down')
   if (name === 'odd') return 7
+  if (name === 'unlisted') throw Object.assign(new Error(), { name: 'LookupError' })
+  if (name === 'unnamed') throw Object.assign(new Error(), { code: 'ENOTFOUND' })
   return NAMES[name]
 }`,
   )
@@ -46,6 +48,9 @@ export async function lookup(name) {
   const ask = (name: string, wait = '0'): Promise<Got> =>
     get(`${server.url}/client/${name}/cat//a/b?wait=${wait}`)
   t.match(await ask('no-such-host.invalid'), { status: 404, code: '252', body: /CLIENT_UNKNOWN/ })
+  for (const name of ['unlisted', 'unnamed']) {
+    t.match(await ask(name), { status: 404, code: '252', body: /CLIENT_UNKNOWN/ }, name)
+  }
   t.match(await ask('broken'), { status: 500, body: /RESOLVER_FAILED.*the directory is down/ })
   t.match(await ask('odd'), { status: 500, body: /RESOLVER_FAILED/ })
   t.match(await ask('alpha', '100ms'), { status: 503, code: '252', body: /CLIENT_ABSENT/ })

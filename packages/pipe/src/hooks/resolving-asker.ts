@@ -1,6 +1,6 @@
 /**
  * Lets callers use other names than certificates have (RP-07): a function translates each before it is asked.
- * Invariant: a name that it does not know is nobody's, whoever may be called so; what it throws is told and asks nobody.
+ * Invariant: a name that it does not know is nobody's, whoever may be called so; what else it throws is told and asks nobody.
  */
 import { reasonOf, SapwoodError, type Wheel } from '@sapwood/core'
 import type { Asker } from '../exchange.ts'
@@ -53,7 +53,10 @@ class ResolvingAsker implements Asker {
         giveUp = this.#await(name, foundOf(name, resolved), wait, done)
       })
     const failed = (thrown: unknown): void =>
-      over(() => this.#tell(name, { fault: failure(name, reasonOf(thrown)) }, done))
+      over(() => {
+        const isNobody = isLookupError(thrown)
+        this.#tell(name, isNobody ? {} : { fault: failure(name, reasonOf(thrown)) }, done)
+      })
     try {
       const resolved = this.#resolve(name)
       if (resolved instanceof Promise) {
@@ -102,6 +105,12 @@ class ResolvingAsker implements Asker {
       this.#found.delete(name)
     }
   }
+}
+
+/** As RestPipe's resolvers and the DNS of Node say that there is nobody (RP-07, RP-08). */
+function isLookupError(thrown: unknown): boolean {
+  const { name, code } = Object(thrown) as { readonly name?: unknown; readonly code?: unknown }
+  return name === 'LookupError' || code === 'ENOTFOUND'
 }
 
 function foundOf(name: string, resolved: unknown): Found {

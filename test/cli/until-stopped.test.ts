@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { FakeClock } from '@sapwood/testkit'
 import type { Service } from 'sapwood'
-import { closeAll, untilStopped } from 'sapwood'
+import { untilStopped } from 'sapwood'
 import { test } from 'tap'
 
 /** A service that notes what happens to it. */
@@ -130,26 +130,4 @@ test('what the start throws is thrown on, and no listener stays', async (t) => {
   const { signals, ended } = running(new Recorded(), () => Promise.reject(new Error('no port')))
   await t.rejects(ended, { message: 'no port' })
   t.strictSame(signals.eventNames(), [])
-})
-
-test('parts are closed in turn, also behind one that fails, and the first failure is told', async (t) => {
-  const closed: string[] = []
-  const part = (name: string, fault?: string) => ({
-    close: async (): Promise<void> => {
-      await settled()
-      closed.push(name)
-      if (fault !== undefined) throw new Error(fault)
-    },
-  })
-  const thrower = {
-    close: (): void => {
-      throw new Error('at once')
-    },
-  }
-  await t.rejects(closeAll([part('a'), part('b', 'later'), thrower, part('c')]), {
-    message: 'later',
-  })
-  t.same(closed, ['a', 'b', 'c'])
-  await closeAll([part('d')])
-  t.same(closed.at(-1), 'd')
 })

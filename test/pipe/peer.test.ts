@@ -666,6 +666,32 @@ test('RP-24: a process that stood still itself asks again before it gives a link
   t.match((await client.ask('@server/x')).message, { from: 'server' })
 })
 
+test('what fails to close keeps no other part open', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const clocks = { server: new FakeClock(), client: new FakeClock() }
+  const observer = {
+    stopped: () => {
+      throw new Error('of the program')
+    },
+  }
+  const settings = { drain: 0 }
+  const { server: clock } = clocks
+  const server = await pipeServer({ ...world.identity('server'), clock, observer, settings })
+  const client = await pipeClient({
+    ...world.identity('alpha'),
+    name: 'alpha',
+    server: `127.0.0.1:${server.address.port}`,
+    clock: clocks.client,
+    observer,
+    settings,
+  })
+  await connected(client)
+  await eventually('both are', () => server.peers().length === 1)
+  await t.rejects(server.close(), { message: 'of the program' })
+  await t.rejects(client.close(), { message: 'of the program' })
+  t.same([clocks.server.pending, clocks.client.pending], [0, 0])
+})
+
 test('a connection may come in at another port, and one of another protocol goes to whoever takes it', async (t) => {
   const world = await World.make(t, 'alpha')
   const taken: string[] = []

@@ -1,6 +1,5 @@
 /** The parts of the `sapwood` command, for those who embed or test them. The command itself is `bin/sapwood.js`. */
 
-export { closeAll } from './close-all.ts'
 export type { FailureCode } from './failure.ts'
 export { exitStatus, failure, failureText } from './failure.ts'
 export type { LineTrust } from './line/line-host.ts'

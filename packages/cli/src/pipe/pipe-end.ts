@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Wheel } from '@sapwood/core'
 import type { Log } from '@sapwood/hub'
 import { nodeClock } from '@sapwood/hub'
-import { formatAddress } from '@sapwood/net'
+import { closeAll, formatAddress } from '@sapwood/net'
 import type {
   Answerer,
   EndpointOptions,
@@ -32,7 +32,6 @@ import {
   TrustStore,
 } from '@sapwood/pipe'
 import { findHandler, handlerName } from '@sapwood/wire'
-import { closeAll } from '../close-all.ts'
 import type { Values } from '../settings/table.ts'
 import { linkLog } from './link-log.ts'
 import type { PipePlan } from './pipe-plan.ts'

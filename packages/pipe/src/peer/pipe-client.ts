@@ -2,7 +2,7 @@
 import type { ClientEvents, PublishOptions, Receipt, Received } from '@sapwood/client'
 import { SapwoodError } from '@sapwood/core'
 import type { HostAddress } from '@sapwood/net'
-import { isPath, parseAddress } from '@sapwood/net'
+import { closeAll, isPath, parseAddress } from '@sapwood/net'
 import type { Asker } from '../exchange.ts'
 import type { CallAnswer, CallOptions } from './call.ts'
 import { call } from './call.ts'
@@ -106,15 +106,14 @@ export async function pipeClient(options: PipeClientOptions & TrustOption): Prom
     const receipts = dialler.peer === undefined ? undefined : updates.drain()
     await Promise.all([dialler.drain(limit), receipts && Promise.race([receipts, isOver])])
   }
-  const end = async (): Promise<void> => {
-    // first, so that nothing waits for the server to come
-    directory.close()
-    await updates.close()
-    dialler.close()
-    endpoint.close()
-    await dialler.closed()
-    wheel.close()
+  const links = {
+    async close(): Promise<void> {
+      dialler.close()
+      await dialler.closed()
+    },
   }
+  // the directory first, so that nothing waits for the server to come
+  const end = (): Promise<void> => closeAll([directory, updates, links, endpoint, wheel])
   let closing: Promise<void> | undefined
   let hurry: () => void
   const hurried = new Promise<void>((resolve) => {

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { HostAddress } from '@sapwood/net'
-import { checkAddress } from '@sapwood/net'
+import { checkAddress, closeAll } from '@sapwood/net'
 import type { Asker } from '../exchange.ts'
 import { RefusedUpdates } from '../updates/refused-updates.ts'
 import type { CallAnswer, CallOptions } from './call.ts'
@@ -80,14 +80,14 @@ export async function pipeServer(options: PipeServerOptions & TrustOption): Prom
     ...(others && { others }),
     ...(reserved && { reserved }),
   })
-  const end = async (): Promise<void> => {
-    // first, so that nothing waits for somebody to come
-    directory.close()
-    listener.close()
-    endpoint.close()
-    await listener.closed()
-    wheel.close()
+  const links = {
+    async close(): Promise<void> {
+      listener.close()
+      await listener.closed()
+    },
   }
+  // the directory first, so that nothing waits for somebody to come
+  const end = (): Promise<void> => closeAll([directory, links, endpoint, wheel])
   try {
     if (options.listen ?? true) await listener.listen()
     else listener.open()

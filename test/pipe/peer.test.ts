@@ -370,7 +370,13 @@ test('a new certificate with other names moves the link, breaks nothing, and cou
   const trust = await TrustStore.open({ dir: world.dir, name: 'alpha', role: 'client' })
   t.teardown(() => trust.close())
   const log = new Log()
-  const server = await world.server({ observer: log })
+  const shown: unknown[] = []
+  const updates = {
+    updated: () => undefined,
+    writable: () => undefined,
+    attached: ({ principal }: Peer) => shown.push(principal.also ?? []),
+  }
+  const server = await world.server({ observer: log, updates })
   const answerer = new TestAnswerer('alpha')
   const client = await world.client('alpha', server.address.port, { trust, answerer })
   await connected(client)
@@ -385,6 +391,7 @@ test('a new certificate with other names moves the link, breaks nothing, and cou
     t.match((await server.ask(`@${extra}/x`)).message, { from: 'alpha' })
   }
   t.equal(server.asker.absence('one'), 'away', 'a name that is certified no more is not asked')
+  t.same(shown, [[], ['cert:one'], ['cert:two']], 'rights follow the certificate at once')
   ;(answerer.asked[0] as Asked).reply('well')
   t.equal((await open).message, 'well')
   t.same(log.said, ['started alpha', 'added alpha', 'resumed alpha', 'resumed alpha'])

@@ -12,7 +12,7 @@ export interface UpdateTaker {
   updated(peer: Peer, update: Uint8Array): void
   /** `peer.session.update` answered false, and there is room again. */
   writable(peer: Peer): void
-  /** It has a link, and had none; the certificate on it may be another. */
+  /** It has a link, and had none, or a listener's has another: the certificate on it may be another. */
   attached?(peer: Peer): void
   /** Its session is over. */
   ended?(peer: Peer, fault: Fault): void

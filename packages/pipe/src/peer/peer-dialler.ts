@@ -117,6 +117,8 @@ export class PeerDialler implements PeerOwner, AttemptsOwner, Timed {
     }
   }
 
+  relinked(): void {}
+
   detached(peer: Peer, fault: Fault, wasLive: boolean, retryAfter: number): void {
     const isLeaving = this.#servers.leaving.has(peer)
     // what nobody waits for is not worth another link

@@ -141,6 +141,10 @@ export class PeerListener implements PeerOwner, GreetingOwner {
     this.#options.updates?.attached?.(peer)
   }
 
+  relinked(peer: Peer): void {
+    this.#options.updates?.attached?.(peer)
+  }
+
   detached(peer: Peer, fault: Fault, wasLive: boolean): void {
     const { directory, observer } = this.#options
     if (!wasLive) return

@@ -8,6 +8,8 @@ import type { PeerLink } from './peer-link.ts'
 export interface PeerOwner {
   /** It has a live link, and had none. */
   attached(peer: Peer): void
+  /** Another link has taken the place of the live one; the certificate on it may be another. */
+  relinked(peer: Peer): void
   /**
    * Its link is gone, or the peer did not want it; it is held.
    * @param wasLive whether both ends had greeted on a link before.

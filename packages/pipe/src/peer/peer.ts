@@ -224,10 +224,9 @@ export class Peer implements LinkHolder, LinkEvents, Living {
     this.#former = undefined
     const { owner, observer } = this.#options
     if (resumed) observer.resumed?.(this.name)
-    if (!this.#isAttached) {
-      this.#isAttached = true
-      owner.attached(this)
-    }
+    if (this.#isAttached) return owner.relinked(this)
+    this.#isAttached = true
+    owner.attached(this)
   }
 
   goaway(fault: Fault, retryAfter: number): void {

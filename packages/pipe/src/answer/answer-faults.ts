@@ -1,4 +1,4 @@
-/** What can go wrong while a request is answered. Each is made once: who asks a thousand times costs no thousand objects. */
+/** What can go wrong while a request is answered. What is always the same is made once: who asks a thousand times costs no thousand objects. */
 import type { Fault } from '@sapwood/core'
 
 /** The peer does not go on with its body. */
@@ -12,6 +12,11 @@ export const LENGTH_WRONG: Fault = {
   code: 'BODY_INVALID',
   detail: 'the body is longer or shorter than its content-length says',
   status: 400,
+}
+/** @param most bytes that it may have. */
+export function largerThan(most: number): Fault {
+  const detail = `the body is larger than the ${most} bytes that are taken here`
+  return { code: 'BODY_TOO_LARGE', detail, status: 413 }
 }
 /** A body came where none has a place. */
 export const TOO_EARLY: Fault = {
@@ -29,6 +34,11 @@ export const TARGET_LATE: Fault = {
   code: 'ANSWER_TIMEOUT',
   detail: 'the server behind the peer did not answer in time; allow it more, or look at it',
   status: 504,
+}
+/** There is no answer to be had of a target. */
+export function unreachable(why: string): Fault {
+  const detail = `the server behind the peer cannot be reached (${why}); start it, or look at it`
+  return { code: 'TARGET_UNREACHABLE', detail, status: 502 }
 }
 /** The answer ended before its end. */
 export const ANSWER_BROKEN: Fault = {

@@ -27,7 +27,7 @@ import {
   responseHead,
 } from '@sapwood/wire'
 import type { AnswerExchange, RequestListener } from '../exchange.ts'
-import { ANSWER_BROKEN, HANDLER_LATE, TOO_LATE } from './answer-faults.ts'
+import { ANSWER_BROKEN, HANDLER_LATE, largerThan, TOO_LATE } from './answer-faults.ts'
 import type { HandlerRouteDeps } from './handler-route.ts'
 import { bytesOf, hasBody, sendFault, sendHead, sendReply } from './replies.ts'
 import type { RoutedRequest } from './route.ts'
@@ -230,10 +230,9 @@ export class HandledRequest implements RequestListener, ReplyTaker, AnswerSource
   }
 
   #refuse(): void {
-    const detail = `the body is larger than the ${this.#most} bytes that are taken here`
-    const fault = { code: 'BODY_TOO_LARGE', detail, status: 413 }
+    const fault = largerThan(this.#most)
     this.#fail(fault, Code.threw)
-    this.#call.stop(new SapwoodError(fault.code, detail, { status: 413 }))
+    this.#call.stop(new SapwoodError(fault.code, fault.detail, { status: 413 }))
   }
 
   #fail(fault: Fault, code: Code): void {

@@ -6,8 +6,7 @@
  *                 the peer's next bytes              limits.bodyTime      408 BODY_TIMEOUT
  *                 the target to read, or to answer   what the asker waits 504 ANSWER_TIMEOUT
  *     answering   the peer to take the answer        the asker's
- *     switched    both, after 101                    the asker's
- *     over        nothing; the target's connection is free, or closed
+ *     over        nothing; the target's connection is free, or closed, or a `TargetSwitch` has it after 101
  *
  * Invariant: a body that is longer or shorter than was said closes the connection, so that nothing of it is taken for the
  * next request; whoever stops waiting closes it too.
@@ -21,12 +20,21 @@ import { countChunk } from '@sapwood/net'
 import type { FieldList } from '@sapwood/wire'
 import type { AnswerExchange, RequestListener } from '../exchange.ts'
 import { gatherWrites } from '../gather-writes.ts'
-import { LENGTH_WRONG, TARGET_LATE, TARGET_LOST, TOO_EARLY, TOO_LATE } from './answer-faults.ts'
+import {
+  LENGTH_WRONG,
+  largerThan,
+  TARGET_LATE,
+  TARGET_LOST,
+  TOO_EARLY,
+  TOO_LATE,
+  unreachable,
+} from './answer-faults.ts'
 import { sendFault } from './replies.ts'
 import type { RoutedRequest } from './route.ts'
 import type { TargetRequest } from './target-head.ts'
-import { answerFields, trailerFields } from './target-head.ts'
+import { addTrailers, answerFields, trailerFields } from './target-head.ts'
 import type { TargetDeps } from './target-route.ts'
+import { TargetSwitch } from './target-switch.ts'
 
 /** Interim heads that a peer takes. */
 const INTERIM_MOST = 16
@@ -47,10 +55,10 @@ export class TargetCall implements RequestListener, Timed {
   readonly #most: number
   readonly #deps: TargetDeps
   readonly #timer: Timer = new Timer(this)
-  #state: 'asking' | 'answering' | 'switched' | 'over' = 'asking'
+  #state: 'asking' | 'answering' | 'over' = 'asking'
   #request: ClientRequest | undefined
   #response: IncomingMessage | undefined
-  #socket: Duplex | undefined
+  #switched: TargetSwitch | undefined
   #connected = false
   #repeated = false
   #interims = 0
@@ -78,15 +86,15 @@ export class TargetCall implements RequestListener, Timed {
   /** Asks the target. */
   begin(): void {
     const { length } = this.#options
-    if (length !== undefined && length > this.#most) return this.#fail(this.#tooLarge())
+    if (length !== undefined && length > this.#most) return this.#fail(largerThan(this.#most))
     if (length !== undefined && length > 0 && this.#whole) return this.#fail(LENGTH_WRONG)
     this.#ask()
   }
 
   data(part: Uint8Array): void {
     const { length } = part
+    if (this.#switched !== undefined) return this.#switched.data(part)
     if (this.#state === 'over') return this.#exchange.took(length)
-    if (this.#socket !== undefined) return this.#hand(this.#socket, part)
     if (this.#options.upgrades) {
       // nothing says how long it is: the target would take it for the next request
       this.#exchange.took(length)
@@ -96,18 +104,19 @@ export class TargetCall implements RequestListener, Timed {
     const said = this.#options.length
     if (this.#size > this.#most || (said !== undefined && this.#size > said)) {
       this.#exchange.took(length)
-      return this.#fail(this.#size > this.#most ? this.#tooLarge() : LENGTH_WRONG)
+      return this.#fail(this.#size > this.#most ? largerThan(this.#most) : LENGTH_WRONG)
     }
-    this.#hand(this.#request as ClientRequest, part)
+    const request = this.#request as ClientRequest
+    gatherWrites(request)
+    if (request.write(part)) this.#exchange.took(length)
+    else this.#owed += length
+    if (this.#state === 'asking' && this.#connected) this.#wait()
   }
 
   ended(trailers: FieldList | undefined): void {
     this.#whole = true
+    if (this.#switched !== undefined) return this.#switched.ended()
     if (this.#state === 'over') return
-    if (this.#socket !== undefined) {
-      this.#socket.end()
-      return
-    }
     const said = this.#options.length
     if (said !== undefined && said !== this.#size) return this.#fail(LENGTH_WRONG)
     const request = this.#request as ClientRequest
@@ -117,16 +126,17 @@ export class TargetCall implements RequestListener, Timed {
   }
 
   drained(): void {
-    if (this.#socket !== undefined) this.#socket.resume()
+    if (this.#switched !== undefined) this.#switched.drained()
     else this.#response?.resume()
   }
 
   failed(): void {
+    this.#switched?.failed()
     this.#over()
   }
 
   expired(): void {
-    if (!this.#connected) this.#fail(this.#unreachable('no connection in time'))
+    if (!this.#connected) this.#fail(unreachable('no connection in time'))
     else if (this.#waitsForPeer) this.#fail(TOO_LATE)
     else this.#fail(TARGET_LATE, Code.timeout)
   }
@@ -174,13 +184,6 @@ export class TargetCall implements RequestListener, Timed {
     return !this.#whole && this.#owed === 0 && !this.#options.upgrades
   }
 
-  #hand(to: ClientRequest | Duplex, part: Uint8Array): void {
-    gatherWrites(to)
-    if (to.write(part)) this.#exchange.took(part.length)
-    else this.#owed += part.length
-    if (this.#state === 'asking' && this.#connected) this.#wait()
-  }
-
   #taken(): void {
     const owed = this.#owed
     this.#owed = 0
@@ -222,23 +225,10 @@ export class TargetCall implements RequestListener, Timed {
   #switch(response: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#state !== 'asking') return void socket.destroy()
     this.#deps.wheel.clear(this.#timer)
-    socket.on('error', () => this.#lost())
     if (!this.#respond(101, answerFields(response.rawHeaders, true))) return void socket.destroy()
-    this.#state = 'switched'
-    this.#socket = socket
-    if (head.length > 0) this.#exchange.write(head)
-    socket.on('data', (part: Buffer) => {
-      countChunk(part.length)
-      if (this.#state === 'switched' && !this.#exchange.write(part)) socket.pause()
-    })
-    socket.on('drain', () => this.#taken())
-    socket.on('end', () => {
-      if (this.#state !== 'switched') return
-      this.#exchange.end()
-      socket.end()
-      this.#settle()
-    })
-    socket.on('close', () => this.#lost())
+    this.#switched = new TargetSwitch(socket, this.#exchange)
+    this.#switched.begin(head)
+    this.#settle()
   }
 
   /** @returns whether the head went out, and somebody waits for more. */
@@ -249,7 +239,7 @@ export class TargetCall implements RequestListener, Timed {
       return this.#state === 'asking'
     } catch {
       // more than a frame holds
-      this.#fail(this.#unreachable('its head is too long'))
+      this.#fail(unreachable('its head is too long'))
       return false
     }
   }
@@ -264,17 +254,17 @@ export class TargetCall implements RequestListener, Timed {
       this.#repeated = true
       return this.#ask()
     }
-    this.#fail(this.#unreachable(code ?? message))
+    this.#fail(unreachable(code ?? message))
   }
 
   #closed(): void {
     if (this.#state === 'asking' && this.#request?.destroyed) {
-      this.#fail(this.#unreachable('it closed the connection'))
+      this.#fail(unreachable('it closed the connection'))
     }
   }
 
   #lost(): void {
-    if (this.#state !== 'answering' && this.#state !== 'switched') return
+    if (this.#state !== 'answering') return
     this.#exchange.cancel(TARGET_LOST)
     this.#over()
   }
@@ -289,20 +279,9 @@ export class TargetCall implements RequestListener, Timed {
     }
   }
 
-  #unreachable(why: string): Fault {
-    const detail = `the server behind the peer cannot be reached (${why}); start it, or look at it`
-    return { code: 'TARGET_UNREACHABLE', detail, status: 502 }
-  }
-
-  #tooLarge(): Fault {
-    const detail = `the body is larger than the ${this.#most} bytes that a rule allows`
-    return { code: 'BODY_TOO_LARGE', detail, status: 413 }
-  }
-
   /** Closes the connection to the target. */
   #over(): void {
     this.#settle()
-    this.#socket?.destroy()
     this.#request?.destroy()
   }
 
@@ -316,17 +295,4 @@ export class TargetCall implements RequestListener, Timed {
 /** The target hears of the request before its body comes; a short body that is here already leaves with the head. */
 function flushHead(request: ClientRequest): void {
   if (!request.destroyed) request.flushHeaders()
-}
-
-function addTrailers(request: ClientRequest, trailers: FieldList): void {
-  const fields = trailerFields(trailers)
-  const pairs: [string, string][] = []
-  for (let i = 0; i < fields.length; i += 2) {
-    pairs.push([fields[i] as string, fields[i + 1] as string])
-  }
-  try {
-    request.addTrailers(pairs)
-  } catch {
-    // names or values that HTTP cannot carry: the body is whole without them
-  }
 }

@@ -3,7 +3,7 @@
  * target's answer goes back.
  * Invariant: how a body is framed is decided here and never by what a peer wrote: one valid length, or chunks.
  */
-import type { RequestOptions } from 'node:http'
+import type { ClientRequest, RequestOptions } from 'node:http'
 import type { Fault } from '@sapwood/core'
 import type { FieldList } from '@sapwood/wire'
 import { endToEnd, fieldOf } from '@sapwood/wire'
@@ -133,3 +133,17 @@ const NO_TRAILER: ReadonlySet<string> = new Set([
   'host',
   'set-cookie',
 ])
+
+/** Has a request end with what the peer said behind its body. */
+export function addTrailers(request: ClientRequest, trailers: FieldList): void {
+  const fields = trailerFields(trailers)
+  const pairs: [string, string][] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    pairs.push([fields[i] as string, fields[i + 1] as string])
+  }
+  try {
+    request.addTrailers(pairs)
+  } catch {
+    // names or values that HTTP cannot carry: the body is whole without them
+  }
+}

@@ -1,36 +1,24 @@
 /**
- * The listening end of the pipe: finds out who has come in and which session is meant.
- * Invariant: nothing that a peer says is read before its certificate was checked against the trust of that moment; what is
- * not trusted any more loses its sessions and the worth of its tickets at once.
+ * The listening end of the pipe: keeps the sessions of those who have come in through the entrance and the reception.
+ * Invariant: what is not trusted any more loses its sessions and the worth of its tickets at once.
  */
 import type { X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { certificateNames } from '@sapwood/auth'
 import type { Fault } from '@sapwood/core'
-import type { HostAddress, Link } from '@sapwood/net'
-import { formatAddress } from '@sapwood/net'
+import type { HostAddress } from '@sapwood/net'
 import type { SessionMessage } from '@sapwood/wire'
-import { isFault, refusal, SESSION_UNKNOWN } from '@sapwood/wire'
+import { isFault, SESSION_UNKNOWN } from '@sapwood/wire'
 import { findName, nameFaultOf } from '../trust/certificate-fault.ts'
 import type { TrustChange } from '../trust/trust-store.ts'
 import { untilIdle } from '../until-idle.ts'
 import { Entrance } from './entrance.ts'
-import type { GreetingOwner } from './greeting.ts'
-import { Greeting } from './greeting.ts'
+import type { Greeting } from './greeting.ts'
 import { Peer } from './peer.ts'
 import type { PeerBase } from './peer-base.ts'
-import {
-  NAME_FULL,
-  nameReserved,
-  PROTOCOL_UNKNOWN,
-  SESSION_EXPIRED,
-  SESSION_REPLACED,
-  SHUTDOWN,
-} from './peer-faults.ts'
-import { sendAway } from './peer-link.ts'
+import { NAME_FULL, SESSION_EXPIRED, SESSION_REPLACED, SHUTDOWN } from './peer-faults.ts'
 import type { PeerOwner } from './peer-owner.ts'
-import { PIPE_ALPN } from './peer-settings.ts'
+import { Reception } from './reception.ts'
 import { SessionTable } from './session-table.ts'
 import type { TicketKeys } from './ticket-keys.ts'
 
@@ -43,16 +31,13 @@ export interface PeerListenerOptions extends PeerBase {
   readonly reserved?: readonly string[]
 }
 
-/** Milliseconds after which whoever found no room may try again. */
-const ROOM_AFTER = 1_000
-
-export class PeerListener implements PeerOwner, GreetingOwner {
+export class PeerListener implements PeerOwner {
   readonly #options: PeerListenerOptions
   /** Clients see to their own certificates. */
   readonly renewal = 0
   readonly sessions: SessionTable = new SessionTable()
   readonly #entrance: Entrance
-  readonly #greetings = new Set<Greeting>()
+  readonly #reception: Reception
   readonly #forget: () => void
   #address: HostAddress | undefined
   #draining = false
@@ -60,13 +45,16 @@ export class PeerListener implements PeerOwner, GreetingOwner {
 
   constructor(options: PeerListenerOptions) {
     this.#options = options
-    const arrived = (stream: Link, socket: TLSSocket): void => this.#arrived(stream, socket)
-    this.#entrance = new Entrance({ ...options, arrived })
+    const reception = new Reception({
+      ...options,
+      seat: (greeting, hello) => this.#seat(greeting, hello),
+    })
+    this.#reception = reception
+    this.#entrance = new Entrance({
+      ...options,
+      arrived: (stream, socket) => reception.arrived(stream, socket),
+    })
     this.#forget = options.trust.onChange((change) => this.#changed(change))
-  }
-
-  get wheel(): PeerListenerOptions['wheel'] {
-    return this.#options.wheel
   }
 
   get address(): HostAddress | undefined {
@@ -97,7 +85,7 @@ export class PeerListener implements PeerOwner, GreetingOwner {
     this.#draining = true
     for (const peer of this.sessions.all()) peer.drain(SHUTDOWN)
     const isIdle = (peer: Peer): boolean => peer.session.streams === 0
-    await untilIdle(this.wheel, limit, () => this.sessions.all().every(isIdle))
+    await untilIdle(this.#options.wheel, limit, () => this.sessions.all().every(isIdle))
   }
 
   /** Ends all sessions. */
@@ -107,11 +95,7 @@ export class PeerListener implements PeerOwner, GreetingOwner {
     this.#draining = true
     this.#forget()
     this.#entrance.stop()
-    for (const greeting of this.#greetings) {
-      greeting.stop()
-      greeting.link.destroy()
-    }
-    this.#greetings.clear()
+    this.#reception.close()
     for (const peer of this.sessions.all()) peer.close(SHUTDOWN)
     this.#entrance.close()
   }
@@ -119,19 +103,6 @@ export class PeerListener implements PeerOwner, GreetingOwner {
   /** Done when no socket is left; `close` comes first. */
   closed(): Promise<void> {
     return this.#entrance.closed()
-  }
-
-  greeted(greeting: Greeting, hello: SessionMessage): void {
-    this.#greetings.delete(greeting)
-    const known = this.sessions.find(hello.id)
-    const fault =
-      known === undefined ? this.#begin(greeting, hello) : this.#goOn(known, greeting, hello)
-    if (fault !== undefined) this.#endGreeting(greeting, fault)
-  }
-
-  failed(greeting: Greeting, fault: Fault): void {
-    this.#greetings.delete(greeting)
-    this.#endGreeting(greeting, fault)
   }
 
   attached(peer: Peer): void {
@@ -184,21 +155,10 @@ export class PeerListener implements PeerOwner, GreetingOwner {
     this.#options.updates?.writable(peer)
   }
 
-  #arrived(stream: Link, socket: TLSSocket): void {
-    const { trust, settings } = this.#options
-    if (socket.alpnProtocol !== PIPE_ALPN) return this.#refuse(stream, PROTOCOL_UNKNOWN)
-    const certificate = socket.getPeerX509Certificate()
-    const fault = trust.trust.checkPeer(certificate, { role: 'client' })
-    if (fault !== undefined || certificate === undefined) {
-      return this.#refuse(stream, fault ?? PROTOCOL_UNKNOWN)
-    }
-    const { names } = certificateNames(certificate.subjectAltName)
-    const { reserved } = this.#options
-    const taken = names.find((name) => reserved?.includes(name))
-    if (taken !== undefined) return this.#refuse(stream, nameReserved(taken))
-    const greeting = new Greeting(this, stream, certificate, names, settings.handshake)
-    this.#greetings.add(greeting)
-    greeting.link.open()
+  /** Somebody has said which session they mean. @returns why they cannot have it. */
+  #seat(greeting: Greeting, hello: SessionMessage): Fault | undefined {
+    const known = this.sessions.find(hello.id)
+    return known === undefined ? this.#begin(greeting, hello) : this.#goOn(known, greeting, hello)
   }
 
   /** Another link of a session. @returns why not. */
@@ -251,21 +211,6 @@ export class PeerListener implements PeerOwner, GreetingOwner {
     const { perName } = this.#options.settings
     if (this.sessions.count(name) >= perName) this.sessions.heldOf(name)?.close(SESSION_EXPIRED)
     return this.sessions.count(name) < perName
-  }
-
-  #endGreeting(greeting: Greeting, fault: Fault): void {
-    const { link, names } = greeting
-    const { observer } = this.#options
-    observer.refused?.(`${names[0]} at ${formatAddress(link.stream.remote)}`, fault)
-    const isFull = fault === NAME_FULL || fault === SHUTDOWN
-    link.write(isFull ? refusal(fault, false, ROOM_AFTER) : refusal(fault))
-    if (fault === SESSION_UNKNOWN && greeting.again()) this.#greetings.add(greeting)
-    else link.end(this.wheel)
-  }
-
-  #refuse(stream: Link, fault: Fault): void {
-    this.#options.observer.refused?.(formatAddress(stream.remote), fault)
-    sendAway(stream, refusal(fault), this.wheel)
   }
 
   #changed(change: TrustChange): void {

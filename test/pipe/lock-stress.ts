@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Authority } from '@sapwood/pipe'
 
 const [, , dir = '', ...names] = process.argv
-const AT_ONCE = 8
+const AT_ONCE = 4
 const LONG_AGO = Date.now() / 1000 - 60
 
 /** Takes the lock by hand, if it is free, and never lets go of it. */

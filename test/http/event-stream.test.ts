@@ -264,6 +264,35 @@ test('paths that are refused get a problem each; none, unknown or wrong ones a 4
   t.equal(stand.hub.sessions.size, 0, 'and leaves nothing behind')
 })
 
+test('of several paths one that is no pattern gets a problem of its own; the others are followed', async (t) => {
+  const stand = await serve(t)
+  for (const kind of ['events', 'stream', 'events/none', 'stream/none']) {
+    const stream = await StreamClient.open(
+      stand,
+      `/${kind}?path=a/b&path=a//b&path=x-%3Ey&path=c/*`,
+    )
+    await stream.frames.count(2, ({ path }) => path === '::connected')
+    await stream.frames.count(2, ({ path }) => path === '::error')
+    const told = (wanted: string): unknown[] =>
+      stream.frames.all.filter(({ path }) => path === wanted).map(({ message }) => message)
+    t.match(told('::connected'), [{ pattern: 'a/b' }, { pattern: 'c/*' }], kind)
+    t.match(
+      told('::error'),
+      [
+        { code: 'PATTERN_INVALID', pattern: 'a//b', detail: /empty segment/ },
+        { code: 'PATTERN_INVALID', pattern: 'x->y', detail: /"->"/ },
+      ],
+      kind,
+    )
+    await publish(stand, 'a/b', kind)
+    t.equal((await stream.path('a/b')).message, kind)
+    stream.close()
+  }
+  const wrong = await call(stand, '/events?path=a//b&path=**/c')
+  t.equal(wrong.status, 400, 'if none is a pattern there is nothing to follow')
+  t.equal(wrong.json.code, 'PATTERN_INVALID')
+})
+
 test('a session on a stream: the token form resumes it, a token that is gone gets a new id', async (t) => {
   const stand = await serve(t)
   for (const kind of ['events', 'stream']) {

@@ -51,6 +51,12 @@ test('scenario 1: the first poll answers at once with an id of three parts', asy
     ],
   )
   t.equal(number(named), 2)
+  const mixed = await poll(stand, '/poll?path=a&path=a//b')
+  t.match(mixed.updates, [
+    { path: '::connected', message: { pattern: 'a' } },
+    { path: '::error', message: { code: 'PATTERN_INVALID', pattern: 'a//b' } },
+  ])
+  t.equal((await call(stand, '/poll?path=a//b')).status, 400)
 })
 
 test('scenarios 2 and 3: the back end subscribes; what comes within the bundle time is one answer', async (t) => {

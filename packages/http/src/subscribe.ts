@@ -2,10 +2,10 @@
  * What SSE, streams and long polls have in common: `?path=` subscribes an anonymous session, a token in the path finds
  * the session that it belongs to.
  */
-import type { Fault, Principal } from '@sapwood/core'
+import type { Fault, PathLimits, Principal } from '@sapwood/core'
 import { CONNECT, jsonMessage, NO_META, patternFault } from '@sapwood/core'
 import type { Hub, Session } from '@sapwood/hub'
-import { parsePosition } from '@sapwood/hub'
+import { ERROR, parsePosition } from '@sapwood/hub'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { NO_POSITION } from './connect.ts'
@@ -15,8 +15,14 @@ import { readQuery } from './target.ts'
 /** What a subscribe request asks for. */
 export interface Subscription {
   readonly patterns: readonly string[]
+  /** What came beside those and is none. */
+  readonly wrong: readonly PatternFault[]
   readonly after: string | undefined
   readonly token: string | undefined
+}
+
+interface PatternFault extends Fault {
+  readonly pattern: string
 }
 
 /** How the cursor is called: our own name, and those that polyfills of EventSource use. */
@@ -26,24 +32,29 @@ const CURSORS = ['after', 'lastEventId', 'last-event-id'] as const
 export function readSubscription(call: Call, known: readonly string[]): Subscription | Fault {
   const query = readQuery(call.query, [...known, ...CURSORS, 'token'])
   if ('code' in query) return query
-  const patterns = query.getAll('path')
-  for (const pattern of patterns) {
-    const wrong = patternFault(pattern, call.context.hub.settings.path)
-    if (wrong !== undefined || pattern.includes('->')) {
-      const reason = wrong ?? 'has "->" in it'
-      return fault('PATTERN_INVALID', `the pattern "${pattern.slice(0, 64)}" ${reason}`)
-    }
+  const given = query.getAll('path')
+  const { patterns: most, path: limits } = call.context.hub.settings
+  const wrong = given.flatMap((pattern) => patternProblem(pattern, limits) ?? [])
+  const [first] = wrong
+  if (first !== undefined && wrong.length === given.length) return first
+  if (given.length > most) {
+    return fault('LIMIT_PATTERNS', `a client may hold ${most} patterns; see limits.patterns`)
   }
-  if (patterns.length > call.context.hub.settings.patterns) {
-    const detail = `a client may hold ${call.context.hub.settings.patterns} patterns; see limits.patterns`
-    return fault('LIMIT_PATTERNS', detail)
-  }
+  const patterns = given.filter((pattern) => wrong.every((one) => one.pattern !== pattern))
   const named = CURSORS.map((name) => query.get(name)).find((value) => value !== null)
   if (named !== undefined && named !== null && parsePosition(named) === undefined)
     return NO_POSITION
   // what a browser kept from another hub is no mistake of its page: the session tells a gap
   const after = call.head['last-event-id'] || named || undefined
-  return { patterns, after, token: query.get('token') ?? undefined }
+  return { patterns, wrong, after, token: query.get('token') ?? undefined }
+}
+
+function patternProblem(pattern: string, limits: PathLimits): PatternFault | undefined {
+  const reason =
+    patternFault(pattern, limits) ?? (pattern.includes('->') ? 'has "->" in it' : undefined)
+  if (reason === undefined) return undefined
+  const detail = `the pattern "${pattern.slice(0, 64)}" ${reason}`
+  return { ...fault('PATTERN_INVALID', detail), pattern }
 }
 
 /** Where a client stands: where it says, if that is a position, or where its session is. */
@@ -65,7 +76,13 @@ export function refusedAll(
 }
 
 /** Subscribes a session in its own name, as if it had asked for it itself; what is refused it is told as a problem. */
-export function subscribeAll(hub: Hub, session: Session, { patterns, after }: Subscription): void {
-  if (patterns.length === 0) return
-  hub.receive(session, CONNECT, jsonMessage(patterns, after === undefined ? NO_META : { after }))
+export function subscribeAll(hub: Hub, session: Session, wanted: Subscription): void {
+  const { patterns, wrong, after } = wanted
+  if (patterns.length > 0) {
+    hub.receive(session, CONNECT, jsonMessage(patterns, after === undefined ? NO_META : { after }))
+  }
+  for (const problem of wrong) {
+    hub.counters.fault(problem.code)
+    session.tell(ERROR, problem)
+  }
 }

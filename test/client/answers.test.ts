@@ -37,6 +37,26 @@ test('a handler is found by verb and noun, and what it returns is the answer', a
   t.strictSame(calls, [['PUT', 'a/b', 'n=1', 900, 'application/json', { n: 1 }, ['x', '']]])
 })
 
+test('a noun that no path can say stands beside it', async (t) => {
+  const { client, ask, replies } = setUp()
+  client.answer('GET ', ({ noun, path }) => [noun, path])
+  client.answer('GET a/b', ({ noun }) => `${noun}!`)
+  ask({ path: '@hub-1/**', noun: '' })
+  ask({ path: '@hub-1/**', noun: 'a/b', reply: 'q2' })
+  ask({ path: '@hub-1/**', reply: 'q3' })
+  await settle()
+  for (const [reply, answer] of [
+    ['q1', { code: 0, message: ['', '@hub-1/**'] }],
+    ['q2', { code: 0, message: 'a/b!' }],
+    ['q3', { code: 255 }],
+  ] as const) {
+    t.match(
+      replies().find((one) => one.reply === reply),
+      answer,
+    )
+  }
+})
+
 test('RP-14: values, bytes, nothing, and an object with status', async (t) => {
   const { client, ask, replies } = setUp()
   const results = [

@@ -382,19 +382,37 @@ test('dots, encoded or not, names and durations that are none are a 400', async 
   t.equal((await asked).status, 200)
 })
 
-test('a tail that is no path reaches the client as @name/**', async (t) => {
-  const stand = await serve(t)
+test('a tail that is no path reaches the client as @name/**, and its noun beside it', async (t) => {
+  const handlers = { 'GET a/b': () => 'slash', 'GET ': ({ noun }: { noun: string }) => [noun] }
+  const stand = await serve(t, { http: { handlers } })
   const client = new WsClient(stand)
   await client.hello({ name: 'alpha' })
-  for (const tail of ['/a%2Fb', '', '/', '/a/*', '/%FF', '/a/', `/${'x'.repeat(600)}`]) {
+  const long = 'x'.repeat(600)
+  for (const [tail, noun] of [
+    ['/a%2Fb', 'a/b'],
+    ['', ''],
+    ['/', ''],
+    ['/a/*', 'a/*'],
+    ['/%FF', '%FF'],
+    ['/a/', 'a/'],
+    ['/%01', '\u0001'],
+    [`/${long}`, long],
+    ['/a/b', undefined],
+  ] as const) {
     const seen = client.frames.all.length
     const asked = call(stand, `/client/alpha${tail}`)
     await client.frames.count(seen + 1)
     const question = client.frames.all.at(-1)
-    t.equal(question?.path, '@alpha/**', tail)
+    t.equal(question?.path, noun === undefined ? '@alpha/a/b' : '@alpha/**', tail)
+    t.equal(question?.noun, noun, tail)
     client.send({ path: '::reply', reply: question?.reply, message: 1 })
     t.equal((await asked).status, 200)
   }
+  t.same((await call(stand, '/client/hub/a%2Fb')).json, 'slash', 'the hub hears it, too')
+  t.same((await call(stand, '/client/hub')).json, [''])
+  client.send({ path: '@alpha/a', noun: 'other', reply: 'q', message: 1 })
+  const own = await client.frames.find(({ path }) => path === '@alpha/a')
+  t.equal(own.noun, undefined, 'who says one beside a path is not believed')
 })
 
 test('HEAD: the head of the answer without its body', async (t) => {

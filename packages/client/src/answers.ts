@@ -89,7 +89,7 @@ export class Answers {
   /** Asks the handler. @throws what it threw. */
   async #answer(frame: Frame, signal: AbortSignal): Promise<Message> {
     const { path, verb = 'GET', args = [], query = '', deadline, message = '' } = frame
-    const noun = nounOf(path)
+    const { noun = nounOf(path) } = frame
     const handler = findHandler(this.#handlers, verb, noun)
     if (handler === undefined) return unhandledReply()
     const context = { path, verb, noun, query, deadline, signal }

@@ -22,6 +22,8 @@ export interface Frame {
   readonly verb?: string | undefined
   readonly args?: readonly string[] | undefined
   readonly query?: string | undefined
+  /** Of a question whose path cannot say it. */
+  readonly noun?: string | undefined
   readonly deadline?: number | undefined
   readonly code?: number | undefined
   readonly status?: number | undefined

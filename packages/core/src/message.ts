@@ -33,6 +33,8 @@ export interface Meta {
   readonly verb?: string
   readonly args?: readonly string[]
   readonly query?: string
+  /** What is asked for, where it is no part of a legal path: that ends in `**` then. */
+  readonly noun?: string
   /** When the asker stops waiting, in milliseconds of the hub's clock. */
   readonly deadline?: number
   /** How long an absent target is waited for, in milliseconds. */

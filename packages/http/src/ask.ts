@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Component, Fault, Message, Principal, Question } from '@sapwood/core'
-import { Code, message as makeMessage, NO_ID } from '@sapwood/core'
+import { Code, message as makeMessage, NO_ID, nounOf } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
 import { parseAsk } from '@sapwood/wire'
 import { readBody } from './body.ts'
@@ -85,13 +85,14 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
 function questionOf(
   call: Call,
   principal: Principal,
-  { path, args, query, timeout }: Ask,
+  { path, noun, args, query, timeout }: Ask,
   { body, type }: Pick<Message, 'body' | 'type'>,
 ): Question {
   const message = makeMessage(body, type, {
     verb: call.method,
     ...(args.length > 0 && { args }),
     ...(query !== '' && { query }),
+    ...(nounOf(path) !== noun && { noun }),
   })
   const sender: Component = { id: NO_ID, principal, update: () => undefined }
   return { path, message, timeout: timeout ?? call.context.hub.askTimeout, sender }

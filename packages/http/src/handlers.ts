@@ -35,7 +35,7 @@ export function handlerComponent(handlers: Handlers<HandlerContext>, deps: Handl
     },
     update(sender, path, message) {
       const { reply, verb = 'GET', args = [], query = '', cancel } = message.meta
-      const noun = nounOf(path)
+      const { noun = nounOf(path) } = message.meta
       const handler = findHandler(handlers, verb, noun)
       const call = new HandlerCall(sender.principal.id, verb, noun, query, deps.traced ?? false)
       const forget = cancel?.onCancel(() => call.stop())

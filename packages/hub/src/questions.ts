@@ -106,7 +106,7 @@ export class Questions {
   }
 
   #frame(path: string, message: Message, token: string | undefined): Update {
-    const { verb, args, query, deadline } = message.meta
+    const { verb, args, query, noun, deadline } = message.meta
     // a client speaks JSON frames: bytes and text travel, a stream cannot
     const body = isStream(message.body) ? '' : message.body
     const meta: Meta = {
@@ -114,6 +114,7 @@ export class Questions {
       ...(verb !== undefined && { verb }),
       ...(args !== undefined && { args }),
       ...(query !== undefined && { query }),
+      ...(noun !== undefined && { noun }),
       ...(deadline !== undefined && {
         deadline: Math.max(0, Math.round(deadline - this.#deps.now())),
       }),

@@ -50,6 +50,7 @@ const TOLD: ReadonlyMap<string, number> = /* @__PURE__ */ new Map<keyof Meta, nu
   ['verb', Told.everybody],
   ['args', Told.everybody],
   ['query', Told.everybody],
+  ['noun', Told.addressee],
   ['deadline', Told.everybody],
   ['code', Told.everybody],
   ['status', Told.everybody],

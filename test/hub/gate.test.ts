@@ -221,6 +221,30 @@ test('DB-22: with a grant goes all that the client took because of it', async (t
   await it.hub.close()
 })
 
+test('DB-22: of each pattern that goes with a grant the client is told once', async (t) => {
+  const it = new HubUnderTest({ public: [] })
+  const client = it.client()
+  it.connect(client, 'rooms/**')
+  it.connect(client, 'other/*')
+  client.say(CONNECT, ['rooms/1', 'rooms/2', 'rooms/3'])
+  client.take()
+  // both at once, as from a back end that sends many
+  const stop = it.hub.subscribe('now', () => {
+    it.disconnect(client, 'rooms/**')
+    it.disconnect(client, 'other/*')
+  })
+  it.hub.publish('now', 1)
+  stop()
+  const told = client.take().map(({ path, body }) => `${path} ${JSON.parse(String(body)).pattern}`)
+  t.same(told.sort(), [
+    ...['other/*', 'rooms/**', 'rooms/1', 'rooms/2', 'rooms/3'].map(
+      (one) => `${DISCONNECTED} ${one}`,
+    ),
+    ...['rooms/1', 'rooms/2', 'rooms/3'].map((one) => `${ERROR} ${one}`),
+  ])
+  await it.hub.close()
+})
+
 test('DB-22: grants survive a resume, and are looked at again together with the rights of then', async (t) => {
   const it = new HubUnderTest({
     public: [],

@@ -28,7 +28,6 @@ import {
   SYSTEM,
 } from '@sapwood/core'
 import type { Budget } from './budget.ts'
-import { ERROR } from './control.ts'
 import type { Counters } from './counters.ts'
 import type { Directory, NamedPeers } from './directory.ts'
 import type { Engine } from './engine.ts'
@@ -283,7 +282,7 @@ export class Hub implements UpstreamHost, PartsHost {
     for (const pattern of [...session.patterns.keys()]) {
       if (this.gate.maySubscribe(session, pattern)) continue
       const detail = `${session.principal.id} may not subscribe ${pattern} any more`
-      session.tell(ERROR, { code: 'NOT_ALLOWED', detail, pattern })
+      session.withdraw(pattern, { code: 'NOT_ALLOWED', detail })
       this.update(this.controller, DISCONNECT, connection(session.id, pattern))
     }
   }

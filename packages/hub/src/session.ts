@@ -14,6 +14,7 @@ import type {
   Component,
   Downstream,
   Farewell,
+  Fault,
   Message,
   Principal,
   Timed,
@@ -264,6 +265,12 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
 
   granted(pattern: string): boolean {
     return this.#grants?.some((granted) => this.#host.covers(granted, pattern)) ?? false
+  }
+
+  /** It may not follow `pattern` any more: it is told so once, however long it takes until it is unsubscribed. */
+  withdraw(pattern: string, fault: Fault): void {
+    this.#feed.follower.disconnect(pattern)
+    this.tell(ERROR, { ...fault, pattern })
   }
 
   /** Sends what waits, as far as the transport takes it. The outlet calls this. */

@@ -37,6 +37,9 @@ test('a path is segments joined by slashes, and says what is wrong with it', asy
     ['a\nb', /control character/],
     ['a/\u001f', /control character/],
     ['a\u007f', /control character/],
+    ['a/\u0080', /control character/],
+    ['a\u009f/b', /control character/],
+    ['a\u00a0b', undefined],
     ['a/\ud800', /Unicode/],
     ['\udc00/a', /Unicode/],
     ['\ud800a', /Unicode/],
@@ -56,6 +59,20 @@ test('a pattern may have `*` anywhere and `**` at the end only', async (t) => {
   t.match(patternFault('a/**/b'), /before its last/)
   t.match(patternFault('a//**'), /empty segment/)
   t.match(patternFault('a/\u0001/*'), /control character/)
+})
+
+test('a character is refused as a control character exactly if it is one to Unicode', async () => {
+  const character = fc.oneof(
+    fc.integer({ min: 0, max: 0x17f }).map((code) => String.fromCharCode(code)),
+    fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+  )
+  fc.assert(
+    fc.property(character, fc.boolean(), (one, wildcards) => {
+      const fault = wildcards ? patternFault(`a${one}b/*`) : pathFault(`a${one}b`)
+      const said = fault === 'has a control character'
+      assert.equal(said, /\p{Cc}/u.test(one))
+    }),
+  )
 })
 
 test('limits count UTF-8 bytes and segments', async (t) => {

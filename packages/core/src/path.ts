@@ -18,7 +18,9 @@ const SLASH = 47
 const STAR = 42
 const COLON = 58
 const AT = 64
+/** From here to the last one are control characters, too. */
 const DELETE = 127
+const LAST_CONTROL = 159
 
 /** Does it steer the hub (`::connect`) instead of carrying something? */
 export function isControlPath(path: string): boolean {
@@ -80,7 +82,7 @@ function fault(text: string, limits: PathLimits, wildcards: boolean): string | u
       if (stars > 0 && !wildcards) return 'has a wildcard for a segment'
       if (stars === 2 && i < length) return 'has `**` before its last segment'
       start = i + 1
-    } else if (code < 32 || code === DELETE) {
+    } else if (code < 32 || (code >= DELETE && code <= LAST_CONTROL)) {
       return 'has a control character'
     } else if (code >= 0xd800 && code <= 0xdfff) {
       const low = text.charCodeAt(i + 1)

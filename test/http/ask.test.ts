@@ -415,6 +415,28 @@ test('a tail that is no path reaches the client as @name/**, and its noun beside
   t.equal(own.noun, undefined, 'who says one beside a path is not believed')
 })
 
+test('an answer whose status has no body says no length of one', async (t) => {
+  const statuses = [204, 205, 304]
+  const answer = ({ query }: { query: string }): object => ({ status: Number(query), data: 'x' })
+  const stand = await serve(t, { http: { handlers: { 'GET status': answer } } })
+  const client = new WsClient(stand)
+  await client.hello({ name: 'alpha' })
+  for (const status of statuses) {
+    const own = await call(stand, `/client/hub/status?${status}`)
+    const asked = call(stand, '/client/alpha/status')
+    const question = await client.frames.find(({ path }) => path === '@alpha/status')
+    client.frames.all.length = 0
+    client.send({ path: '::reply', reply: question.reply, message: '', status })
+    for (const answered of [own, await asked]) {
+      const { headers } = answered
+      t.same([answered.status, answered.text], [status, ''])
+      t.equal(headers['content-length'], status === 205 ? '0' : undefined, `${status}`)
+      t.equal(headers['transfer-encoding'], undefined)
+      t.equal(headers['x-event-return-code'], '0')
+    }
+  }
+})
+
 test('HEAD: the head of the answer without its body', async (t) => {
   const stand = await serve(t)
   const client = new WsClient(stand)

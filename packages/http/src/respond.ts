@@ -26,9 +26,10 @@ export function respond(call: Call, answer: Message): void {
     pipeline(body instanceof Readable ? body : Readable.from(body), response, () => undefined)
     return
   }
-  const length = String(Buffer.byteLength(body))
+  // these two have no body, and must not say, or do not know, how long one would be (RFC 9110, section 8.6)
+  if (status !== 204 && status !== 304) list.push('Content-Length', String(Buffer.byteLength(body)))
   if (!request.complete) response.shouldKeepAlive = false
-  response.writeHead(status, [...list, 'Content-Length', length, ...call.cors])
+  response.writeHead(status, [...list, ...call.cors])
   if (request.complete) response.end(body)
   else endEarly(call, body)
 }

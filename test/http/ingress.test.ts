@@ -21,6 +21,7 @@ import {
 
 const JSON_HEAD = { 'content-type': 'application/json' }
 const LINES_HEAD = { 'content-type': 'application/x-ndjson' }
+const THIS = new URL(import.meta.url)
 
 async function subscriber(stand: Stand, ...patterns: string[]): Promise<WsClient> {
   const client = new WsClient(stand)
@@ -691,9 +692,41 @@ test('errors: 405 with Allow, 404, all as problem documents with a code', async 
     t.equal(answer.json.status, status)
     if (status === 405) t.ok(answer.headers.allow)
   }
-  const head = await call(stand, '/health/ready', { method: 'HEAD' })
-  t.equal(head.status, 200)
-  t.equal(head.text, '')
+})
+
+test('HEAD is answered like GET, without the body', async (t) => {
+  const stand = await serve(t, { http: { assets: { page: THIS, sdk: THIS } } })
+  for (const target of [
+    ...['/', '/sapwood.js', '/client', '/metrics'],
+    ...['/health/live', '/health/ready', '/health/else'],
+  ]) {
+    const got = await call(stand, target)
+    const head = await call(stand, target, { method: 'HEAD' })
+    t.equal(head.status, got.status, target)
+    t.equal(head.text, '', target)
+    for (const name of ['content-type', 'content-length'] as const) {
+      if (target !== '/metrics') t.equal(head.headers[name], got.headers[name], target)
+    }
+  }
+})
+
+test('what stands behind a number or a token is no route', async (t) => {
+  const stand = await serve(t)
+  const client = new WsClient(stand)
+  const { resume } = (await client.hello()).message
+  for (const target of [
+    ...[`/poll/${resume}/0/2`, '/poll/none/1/2', '/poll/none/1/'],
+    ...[`/events/${resume}/1`, `/stream/${resume}/1`, `/session/${resume}/1/2`],
+    '/health/live/1',
+  ]) {
+    const method = target.startsWith('/session') ? 'POST' : 'GET'
+    const answer = await call(stand, target, { method })
+    t.equal(answer.status, 404, target)
+    t.equal(answer.json.code, 'NOT_FOUND', target)
+  }
+  client.send({ path: 'a', reply: '1', message: 1 })
+  await client.path('::reply')
+  t.equal(stand.hub.sessions.size, 1, 'nobody was sent away, and nobody came')
 })
 
 test('many requests on one connection are answered in order', async (t) => {

@@ -7,7 +7,7 @@ import { fault } from './problem.ts'
 
 /** Takes a call to `/client`. */
 export function clients(call: Call): void {
-  if (!call.allows('GET')) return
+  if (!call.allows('GET', 'HEAD')) return
   call.identify(undefined, (principal) => {
     const { hub } = call.context
     if (!hub.gate.allows(principal, 'control', '::clients')) {

@@ -18,8 +18,17 @@ import { upstream } from './upstream.ts'
 
 type Route = (call: Call, assets: Assets) => void
 
-/** By first segment: a route for the segment alone, and one for what stands behind it. */
-const ROUTES: ReadonlyMap<string, { readonly alone?: Route; readonly below?: Route }> = new Map([
+interface Entry {
+  /** Takes the segment alone. */
+  readonly alone?: Route
+  /** Takes what stands behind it. */
+  readonly below?: Route
+  /** Segments that may stand there; any number, if nothing is said. */
+  readonly most?: number
+}
+
+/** By first segment. */
+const ROUTES: ReadonlyMap<string, Entry> = new Map([
   ['', { alone: servePage }],
   ['sapwood.js', { alone: serveSdk }],
   ['update', { alone: publishBatch, below: publish }],
@@ -27,23 +36,28 @@ const ROUTES: ReadonlyMap<string, { readonly alone?: Route; readonly below?: Rou
   ['disconnect', { below: disconnect }],
   ['ws', { alone: upgradeNeeded }],
   ['tcp', { below: bridgeNeeded }],
-  ['events', { alone: events, below: events }],
-  ['stream', { alone: stream, below: stream }],
-  ['poll', { alone: poll, below: poll }],
-  ['session', { below: upstream }],
+  ['events', { alone: events, below: events, most: 1 }],
+  ['stream', { alone: stream, below: stream, most: 1 }],
+  ['poll', { alone: poll, below: poll, most: 2 }],
+  ['session', { below: upstream, most: 2 }],
   ['client', { alone: clients, below: ask }],
   ['health', { below: health }],
   ['metrics', { alone: metrics }],
-] as [string, { alone?: Route; below?: Route }][])
+] as [string, Entry][])
 
 export function route(call: Call, assets: Assets): void {
   const { path } = call
   const slash = path.indexOf('/', 1)
   const entry = ROUTES.get(path.slice(1, slash < 0 ? path.length : slash))
-  const taker = slash < 0 ? entry?.alone : entry?.below
+  const taker = slash < 0 ? entry?.alone : below(path, entry)
   if (call.method === 'OPTIONS' && isPreflight(call)) preflight(call)
   else if (taker === undefined) call.problem(NOWHERE)
   else taker(call, assets)
+}
+
+function below(path: string, entry: Entry | undefined): Route | undefined {
+  const isTooLong = entry?.most !== undefined && path.split('/').length - 2 > entry.most
+  return isTooLong ? undefined : entry?.below
 }
 
 const NOWHERE = fault('NOT_FOUND', 'nothing is served here; see the documentation for what is', 404)

@@ -545,6 +545,31 @@ test('/connect with ?after= brings what was missed first', async (t) => {
   )
 })
 
+test('frames by POST may be as long as frames of a WebSocket', async (t) => {
+  const stand = await serve(t, { http: { limits: { body: 1_000 } } })
+  const client = new WsClient(stand)
+  const { resume } = (await client.hello()).message
+  const frames = (length: number): string => {
+    const empty = JSON.stringify([{ path: 'a', message: '' }])
+    return empty.replace('""', JSON.stringify('x'.repeat(length - empty.length)))
+  }
+  const most = 1_000 + 64 * 1024
+  const expect = { expect: '100-continue' }
+  for (const [number, length, status, headers] of [
+    [1, most, 200, {}],
+    [2, most + 1, 413, {}],
+    [2, most, 200, expect],
+    [3, most + 1, 413, expect],
+  ] as const) {
+    const answer = await call(stand, `/session/${resume}/${number}`, {
+      body: frames(length),
+      headers,
+    })
+    t.equal(answer.status, status, `${number}: ${length}`)
+    if (status === 413) t.equal(answer.json.code, 'BODY_TOO_LARGE')
+  }
+})
+
 test('a body over limits.body is a 413, with and without Expect; a slow one a 408', async (t) => {
   const stand = await serve(t, { http: { limits: { body: 1_000, bodyTime: 100 } } })
   const body = 'x'.repeat(2_000)

@@ -14,6 +14,8 @@ import { fault } from './problem.ts'
 export interface BodyTaker {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Bytes that it may have beyond the limit; none, if nothing is said. */
+  readonly more?: number
   /** @param body undefined when there was none. */
   take(body: Buffer | undefined): void
   /** It will not come: too large, too late, cut off. */
@@ -105,9 +107,9 @@ export class Bodies implements Timed {
     const collecting = request[COLLECTING]
     if (collecting === undefined) return
     collecting.size += chunk.length
-    if (collecting.size > this.#limit) {
-      const detail = `the body is larger than limits.body (${this.#limit} bytes)`
-      this.#give(collecting, fault('BODY_TOO_LARGE', detail, 413))
+    const { more = 0 } = collecting.taker
+    if (collecting.size > this.#limit + more) {
+      this.#give(collecting, bodyTooLarge(this.#limit, more))
     } else if (collecting.first === undefined) collecting.first = chunk
     else {
       collecting.more ??= [collecting.first]
@@ -134,6 +136,13 @@ export class Bodies implements Timed {
     request.resume()
     taker.response.once('finish', () => setTimeout(() => request.destroy(), 500).unref())
   }
+}
+
+/** @param more bytes that it may have beyond the limit. */
+export function bodyTooLarge(limit: number, more: number): Fault {
+  const beyond = more === 0 ? '' : ` and ${more} bytes more`
+  const detail = `the body is larger than limits.body (${limit} bytes)${beyond}`
+  return fault('BODY_TOO_LARGE', detail, 413)
 }
 
 const EMPTY_JSON = '""'

@@ -10,6 +10,7 @@ import type { Fault } from '@sapwood/core'
 import { askWhole, streamsTo } from './ask.ts'
 import type { Assets } from './assets.ts'
 import { publishBatch } from './batch.ts'
+import { bodyTooLarge } from './body.ts'
 import type { HttpContext } from './call.ts'
 import { Call } from './call.ts'
 import { clientFault, HEAD_LATE } from './client-fault.ts'
@@ -19,6 +20,7 @@ import { publish } from './publish.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
 import { route } from './routes.ts'
+import { FRAME_OVERHEAD } from './settings.ts'
 import { Upgrades } from './upgrade.ts'
 import type { WholeRequest } from './whole/whole-request.ts'
 import { WholeRequests } from './whole/whole-requests.ts'
@@ -131,11 +133,11 @@ export class HttpPort {
     if (stream === 'peer') return true
     const length = Number(request.headers['content-length'] ?? 0)
     const isLines = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
-    if (length > limits.body && !isLines && stream === undefined) {
-      const detail = `the body is larger than limits.body (${limits.body} bytes)`
+    const more = request.url?.startsWith('/session/') ? FRAME_OVERHEAD : 0
+    if (length > limits.body + more && !isLines && stream === undefined) {
       response.shouldKeepAlive = false
       const call = new Call(this.#context, request, response, readHead(request))
-      call.problem(fault('BODY_TOO_LARGE', detail, 413))
+      call.problem(bodyTooLarge(limits.body, more))
       return false
     }
     response.writeContinue()

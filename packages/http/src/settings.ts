@@ -83,6 +83,9 @@ export const HTTP_DEFAULTS: Complete<
   drain: { limit: 10_000 },
 }
 
+/** Bytes that frames may have beyond `limits.body`, which is for the body of one: on a WebSocket and by POST. */
+export const FRAME_OVERHEAD: number = 64 * 1024
+
 /** Every number of the HTTP side but its port, told or taken. */
 export type HttpSettings = Omit<typeof HTTP_DEFAULTS, 'host' | 'port'>
 

@@ -8,6 +8,7 @@ import { textOf } from './body.ts'
 import type { Call } from './call.ts'
 import { readNumber } from './poll.ts'
 import { fault } from './problem.ts'
+import { FRAME_OVERHEAD } from './settings.ts'
 
 /** The number of the last request that each session has sent. */
 const RECEIVED = new WeakMap<Session, number>()
@@ -29,6 +30,7 @@ export function upstream(call: Call): void {
   call.context.bodies.collect({
     request: call.request,
     response: call.response,
+    more: FRAME_OVERHEAD,
     take: (body) => take(call, session, number, body),
     refuse: (problem) => call.problem(problem),
   })

@@ -29,6 +29,7 @@ import { bye, CLOSE_CODES } from './farewell.ts'
 import type { Hello } from './hello.ts'
 import { readHello } from './hello.ts'
 import { fault } from './problem.ts'
+import { FRAME_OVERHEAD } from './settings.ts'
 
 /** Frames that may wait for a hello to be answered. */
 const WAITING = 1024
@@ -266,9 +267,6 @@ interface Waiting {
   readonly frames: Frame[]
   size: number
 }
-
-/** Bytes that a frame may have beyond the body of its update. */
-const FRAME_OVERHEAD = 64 * 1024
 
 const HELLO_LATE = fault(
   'HELLO_TIMEOUT',

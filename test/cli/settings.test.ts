@@ -258,6 +258,20 @@ test('a file that cannot be parsed is told with the line, in both syntaxes', asy
   t.match(await problemsOf({ file: toml, env: {} }), [`${toml}:2: invalid value`])
   const json = await fileOf(t, '{"poll":\n{"hold": "1s"\n"x": 1}}', 'a.json')
   t.match(await problemsOf({ file: json, env: {} }), [`${json}:3: Expected ',' or '}'`])
+  for (const [text, line, says] of [
+    ['nope', 1, "Unexpected token 'o'"],
+    ['{\n  // a comment\n  "poll": {}\n}\n', 2, "Expected property name or '}'"],
+    ['{\n  "poll": {\n    "hold": 30s\n  }\n}\n', 3, "Expected ',' or '}' after property value"],
+    ['{\n  "poll": {\n    "hold": half,\n    "bundle": no\n  }\n}\n', 3, "Unexpected token 'h'"],
+    [`{\n"poll": ${'\n'.repeat(500)}nothing${'\n'.repeat(500)}}`, 502, "Unexpected token 'o'"],
+    ['{\n"poll": {\n\n', 2, "Expected property name or '}'"],
+    ['{\n"poll": {}, "hub":\n\n', 2, 'Unexpected end of JSON input'],
+    ['{"poll": {}}\n\n}', 3, 'Unexpected non-whitespace character after JSON'],
+    ['', 1, 'Unexpected end of JSON input'],
+  ] as const) {
+    const file = await fileOf(t, text, 'c.json')
+    t.same(await problemsOf({ file, env: {} }), [`${file}:${line}: ${says}`])
+  }
   const list = await fileOf(t, '[1]', 'b.json')
   t.match(await problemsOf({ file: list, env: {} }), [/b\.json.* must be a table of sections/])
 })

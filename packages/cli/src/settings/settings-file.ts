@@ -7,6 +7,7 @@ import { extname } from 'node:path'
 import type { SapwoodError } from '@sapwood/core'
 import { reasonOf } from '@sapwood/core'
 import { failure } from '../failure.ts'
+import { jsonFault } from './json-fault.ts'
 import type { LineOf, Syntax } from './key-lines.ts'
 import { keyLines } from './key-lines.ts'
 import type { Layer, Problem, Said } from './layer.ts'
@@ -83,15 +84,7 @@ async function parse(text: string, syntax: Syntax): Promise<Parsed> {
 }
 
 function parseJson(text: string): Parsed {
-  try {
-    return { value: Object(JSON.parse(text)) }
-  } catch (thrown) {
-    const fault = reasonOf(thrown)
-    const position = /position (\d+)/.exec(fault)?.[1]
-    if (position === undefined) return { fault }
-    const line = text.slice(0, Number(position)).split('\n').length
-    return { fault: fault.replace(/ in JSON at position .*/, ''), line }
-  }
+  return jsonFault(text) ?? { value: Object(JSON.parse(text)) }
 }
 
 async function shapeProblems(

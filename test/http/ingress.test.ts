@@ -209,6 +209,40 @@ test('Sapwood-Key, -Origin and -Exclude: own copy marked or withheld, also in a 
   )
 })
 
+test('what Sapwood- headers say is UTF-8; what cannot be that is ISO 8859-1', async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, 'a')
+  // with a body of bytes Node sends its head a character a byte
+  const send = (headers: Record<string, string>): ReturnType<typeof call> =>
+    call(stand, '/update/a', { body: Buffer.from('1'), headers })
+  for (const [i, [bytes, says]] of (
+    [
+      [Buffer.from('grün 日本 😀'), 'grün 日本 😀'],
+      [Buffer.from('gr\xfcn', 'latin1'), 'grün'],
+      [Buffer.from('plain'), 'plain'],
+    ] as const
+  ).entries()) {
+    const value = bytes.toString('latin1')
+    const headers = { 'Sapwood-Id': value, 'Sapwood-Key': value, 'Sapwood-Origin': value }
+    t.equal((await send(headers)).json.id, says)
+    const update = (await client.frames.count(i + 1, ({ path }) => path === 'a')).at(-1)
+    t.match(update, { id: says, key: says, origin: says, message: 1 })
+  }
+  client.send({ path: 'a', id: 'plain ü', reply: '1', message: 1 })
+  t.equal((await client.path('::reply')).message.id, 'plain ü')
+  const again = { 'Sapwood-Id': Buffer.from('plain ü').toString('latin1') }
+  t.equal((await send(again)).json.duplicate, true, 'the same id, however it comes')
+  for (const [value, status] of [
+    ['\xfc'.repeat(256), 200],
+    ['\xfc'.repeat(257), 400],
+    [Buffer.from('ü').toString('latin1').repeat(256), 200],
+    [Buffer.from('ü').toString('latin1').repeat(257), 400],
+  ] as const) {
+    const answer = await send({ 'Sapwood-Key': value })
+    t.equal(answer.status, status, `${value.length} bytes`)
+  }
+})
+
 test('an empty Sapwood-Id is none; a header that is longer than its field may be is a 400', async (t) => {
   const stand = await serve(t)
   for (const name of ['Sapwood-Id', 'Sapwood-Key', 'Sapwood-Origin']) {

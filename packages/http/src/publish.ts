@@ -8,7 +8,7 @@ import { ANYONE, bodyValue, NO_ID, NO_META, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import { FRAME_LIMITS } from '@sapwood/wire'
 import type { BodyTaker } from './body.ts'
-import { readUpdate } from './body.ts'
+import { readUpdate, textOf } from './body.ts'
 import type { AnyCall } from './call.ts'
 import { forCaller } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
@@ -78,18 +78,16 @@ class Publication implements Component, BodyTaker, Identifying {
 
 /** What the headers say about a message: as much as the fields of a frame can, and an empty one says nothing. */
 function metaOf(head: RequestHead): Meta | Fault {
-  const id = head['sapwood-id'] || undefined
-  const key = head['sapwood-key'] || undefined
-  const origin = head['sapwood-origin'] || undefined
+  const id = wordOf(head['sapwood-id'])
+  const key = wordOf(head['sapwood-key'])
+  const origin = wordOf(head['sapwood-origin'])
   const trace = head.traceparent
   if (id === undefined && key === undefined && origin === undefined && trace === undefined) {
     return NO_META
   }
-  for (const name of WORDS) {
-    if ((head[name]?.length ?? 0) > FRAME_LIMITS.word) {
-      return fault('HEADER_INVALID', `${name} has at most ${FRAME_LIMITS.word} bytes`)
-    }
-  }
+  if (isLong(id)) return tooLong('sapwood-id')
+  if (isLong(key)) return tooLong('sapwood-key')
+  if (isLong(origin)) return tooLong('sapwood-origin')
   return {
     ...(id !== undefined && { id }),
     ...(key !== undefined && { key }),
@@ -99,4 +97,19 @@ function metaOf(head: RequestHead): Meta | Fault {
   }
 }
 
-const WORDS = ['sapwood-id', 'sapwood-key', 'sapwood-origin'] as const
+const BEYOND_ASCII = /[^\0-\x7f]/
+
+/** A header comes as a character a byte. They are UTF-8, as shells send it, or else what pages and Node send. */
+function wordOf(value: string | undefined): string | undefined {
+  if (value === undefined || value === '') return undefined
+  if (!BEYOND_ASCII.test(value)) return value
+  return textOf(Buffer.from(value, 'latin1')) ?? value
+}
+
+function isLong(word: string | undefined): boolean {
+  return word !== undefined && Buffer.byteLength(word) > FRAME_LIMITS.word
+}
+
+function tooLong(name: string): Fault {
+  return fault('HEADER_INVALID', `${name} has at most ${FRAME_LIMITS.word} bytes`)
+}

@@ -5,13 +5,13 @@
 import { spawn } from 'node:child_process'
 import { reasonOf, SapwoodError } from '@sapwood/core'
 import type { HttpOptions } from '@sapwood/http'
-import type { Log } from '@sapwood/hub'
+import type { Hub, Log } from '@sapwood/hub'
 import { edgePlan } from './edge/edge-plan.ts'
 import { failure } from './failure.ts'
 import { httpOptions, hubOptions } from './hub-options.ts'
 import { linePlan } from './line/line-plan.ts'
 import { plainLog, serviceLog } from './log.ts'
-import { hubHandlers, hubPipePlan } from './pipe/hub-pipe-plan.ts'
+import { hubHandlers, hubPipePlan, openHubTarget } from './pipe/hub-pipe-plan.ts'
 import { withPeers } from './pipe/peer-rules.ts'
 import { serve } from './serve.ts'
 import { settingsOf } from './setting-flags.ts'
@@ -90,6 +90,7 @@ async function startOnFreePort(
     line: linePlan(values, true),
     tls: await tlsPlan(settings),
     pipe,
+    target: (hub: Hub, http: HttpOptions) => openHubTarget(hub, values, http),
     edge,
     onUpdate,
   }

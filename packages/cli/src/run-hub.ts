@@ -5,7 +5,7 @@ import { failure } from './failure.ts'
 import { httpOptions, hubOptions } from './hub-options.ts'
 import { linePlan } from './line/line-plan.ts'
 import { serviceLog } from './log.ts'
-import { hubHandlers, hubPipePlan } from './pipe/hub-pipe-plan.ts'
+import { hubHandlers, hubPipePlan, openHubTarget } from './pipe/hub-pipe-plan.ts'
 import { withPeers } from './pipe/peer-rules.ts'
 import { serve } from './serve.ts'
 import { HUB_SETTINGS, settingsOf } from './setting-flags.ts'
@@ -43,6 +43,7 @@ export async function runHub(flags: HubFlags, surroundings: Surroundings): Promi
       line: linePlan(values, false),
       tls: await tlsPlan(settings),
       pipe,
+      target: (hub, http) => openHubTarget(hub, values, http),
       edge,
       onUpdate,
     })

@@ -17,6 +17,7 @@ import type { LinePlan } from './line/line-plan.ts'
 import { lineService } from './line/line-service.ts'
 import type { HubPipe } from './pipe/hub-pipe.ts'
 import type { HubPipePlan } from './pipe/hub-pipe-plan.ts'
+import type { HubTarget } from './pipe/hub-target.ts'
 import type { TlsPlan } from './tls-plan.ts'
 import type { Service } from './until-stopped.ts'
 
@@ -36,6 +37,8 @@ export interface HubPlan {
   readonly tls?: TlsPlan | undefined
   /** Takes the pipes of peers. */
   readonly pipe?: HubPipePlan | undefined
+  /** Opens what answers for the hub itself, where it has a target. */
+  readonly target?: ((hub: Hub, http: HttpOptions) => Promise<HubTarget | undefined>) | undefined
   /** A port that services share. */
   readonly edge?: EdgePlan | undefined
   /** Takes each update as a line `path; message` (DB-14). */
@@ -60,6 +63,8 @@ class HubPorts {
   readonly #hub: Hub
   readonly #plan: HubPlan
   readonly #started: Service[] = []
+  /** What listens nowhere, and is closed behind those. */
+  readonly #closing: { close(): unknown }[] = []
   readonly #listen: Record<string, string> = {}
   #silence: (() => void) | undefined
 
@@ -71,11 +76,14 @@ class HubPorts {
   async open(): Promise<RunningHub> {
     const { line, edge, tls, http, onUpdate } = this.#plan
     const sharesLine = line.address !== '' && this.#isOwn(parseAddress(line.address))
+    const target = await this.#plan.target?.(this.#hub, http)
+    if (target !== undefined) this.#closing.push(target)
     const pipe = await this.#openPipe()
     const isShared = tls !== undefined || sharesLine || this.#sharesPipe
     const server = await serveHttp(this.#hub, {
       ...http,
       ...(pipe && { peers: pipe.peers }),
+      ...(target && { target }),
       ...(isShared && { listen: false }),
     })
     this.#started.push(server)
@@ -104,7 +112,7 @@ class HubPorts {
 
   async close(): Promise<void> {
     this.#silence?.()
-    await closeAll([...this.#started.toReversed(), this.#hub])
+    await closeAll([...this.#started.toReversed(), ...this.#closing, this.#hub])
   }
 
   async #drain(): Promise<void> {

@@ -11,7 +11,7 @@ import type { Ask } from '@sapwood/wire'
 import { parseAsk } from '@sapwood/wire'
 import { readBody } from './body.ts'
 import type { AnyCall, Call, HttpContext } from './call.ts'
-import { askPeer, askRefusal } from './peers.ts'
+import { askRefusal, handedTo, handOn } from './peers.ts'
 import { respond } from './respond.ts'
 import { codeHeader } from './return-code.ts'
 import { Upload } from './upload.ts'
@@ -22,13 +22,13 @@ const PREFIX = '/client'
 /** Takes a call to `/client/<name>/…`. */
 export function ask(call: Call): void {
   const { context } = call
-  const { peers } = context.options
-  const asked = askedBy(call)
-  if ('code' in asked) return call.problem(asked)
+  const read = askedBy(call)
+  if ('code' in read) return call.problem(read)
+  const { asked, gateway } = handedTo(context, read, call.method)
   call.identify(undefined, (principal) => {
     const refused = askRefusal(context, principal, asked)
     if (refused !== undefined) return call.problem(refused)
-    if (peers?.has(asked.name)) return askPeer(call, peers, asked)
+    if (gateway !== undefined) return handOn(call, gateway, asked)
     if (context.hub.directory.takesStream(asked.name, call.method, asked.path)) {
       return new Upload(call).ask((body) => questionOf(call, principal, asked, body))
     }
@@ -51,7 +51,7 @@ export function askWhole(call: AnyCall<WholeRequest>): boolean {
   if ('code' in asked || !peers.has(asked.name)) return false
   call.identify(undefined, (principal) => {
     const refused = askRefusal(context, principal, asked)
-    if (refused === undefined) askPeer(call, peers, asked)
+    if (refused === undefined) handOn(call, peers, asked)
     else call.problem(refused)
   })
   return true
@@ -100,11 +100,11 @@ function questionOf(
 
 /** Who gets the body of this request while it comes, whatever its length: a handler, a peer, or nobody. */
 export function streamsTo(
-  { hub, options }: HttpContext,
+  context: HttpContext,
   { url = '', method = 'GET' }: IncomingMessage,
 ): 'handler' | 'peer' | undefined {
   const asked = url.startsWith(`${PREFIX}/`) ? parseAsk(url.slice(PREFIX.length)) : undefined
   if (asked === undefined || 'code' in asked) return undefined
-  if (options.peers?.has(asked.name)) return 'peer'
-  return hub.directory.takesStream(asked.name, method, asked.path) ? 'handler' : undefined
+  if (handedTo(context, asked, method).gateway !== undefined) return 'peer'
+  return context.hub.directory.takesStream(asked.name, method, asked.path) ? 'handler' : undefined
 }

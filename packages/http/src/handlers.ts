@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream'
 import type { Component, Message } from '@sapwood/core'
-import { isStream, NO_ID, nounOf, SYSTEM } from '@sapwood/core'
+import { isDirectPath, isStream, NO_ID, nounOf, SYSTEM } from '@sapwood/core'
 import type { Answerer } from '@sapwood/hub'
 import type { Handler, Handlers } from '@sapwood/wire'
 import { findHandler, handlerInput, unhandledReply } from '@sapwood/wire'
@@ -16,6 +16,8 @@ export interface HandlerDeps {
   readonly update: (sender: Component, path: string, message: Message) => void
   /** Whether the stack of a throw may be shown to the asker. */
   readonly traced?: boolean
+  /** Takes the questions for which there is no function. */
+  readonly otherwise?: Component | undefined
 }
 
 /**
@@ -37,6 +39,11 @@ export function handlerComponent(handlers: Handlers<HandlerContext>, deps: Handl
       const { reply, verb = 'GET', args = [], query = '', cancel } = message.meta
       const { noun = nounOf(path) } = message.meta
       const handler = findHandler(handlers, verb, noun)
+      if (handler === undefined && deps.otherwise !== undefined) {
+        // the receipts of answers come here, too
+        if (isDirectPath(path)) deps.otherwise.update(sender, path, message)
+        return
+      }
       const call = new HandlerCall(sender.principal.id, verb, noun, query, deps.traced ?? false)
       const forget = cancel?.onCancel(() => call.stop())
       const taker = {

@@ -5,13 +5,17 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Fault, Principal } from '@sapwood/core'
+import type { Component, Fault, Principal } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
+import { findHandler } from '@sapwood/wire'
 import type { AnyCall, HttpContext } from './call.ts'
 import { forCaller } from './call.ts'
 import type { HttpRequest, HttpResponse } from './http-message.ts'
 import { fault } from './problem.ts'
 import type { WholeRequest } from './whole/whole-request.ts'
+
+/** The name under which a hub answers itself. */
+export const HUB = 'hub'
 
 /** What is known of a request that is handed on. */
 export interface HandedRequest {
@@ -28,10 +32,8 @@ export interface ListedPeer {
   readonly questions: number
 }
 
-/** Asks peers. What `take` and `upgrade` return is why they did not take the request. */
-export interface PeerGateway {
-  /** Is this the name of a peer, there or away? */
-  has(name: string): boolean
+/** Hands requests on. What `take` and `upgrade` return is why they did not take the request. */
+export interface Gateway {
   /** Answers a request of which nobody has read the body. */
   take(
     request: IncomingMessage | WholeRequest,
@@ -45,9 +47,45 @@ export interface PeerGateway {
     first: Uint8Array,
     handed: HandedRequest,
   ): Fault | undefined
+}
+
+/** Asks peers. */
+export interface PeerGateway extends Gateway {
+  /** Is this the name of a peer, there or away? */
+  has(name: string): boolean
   list(): readonly ListedPeer[]
   /** What was counted, in the Prometheus text form. */
   metrics(): string
+}
+
+/** Asks the server of this machine that answers for the hub itself. */
+export interface TargetGateway extends Gateway {
+  /** Takes the questions of sessions. */
+  readonly component: Component
+}
+
+/** A question, and whom it is handed to; nobody where a component of the hub answers. */
+export interface Handed {
+  readonly asked: Ask
+  readonly gateway: Gateway | undefined
+}
+
+/** Whom the request of a question is handed to. */
+export function handedTo(
+  { options }: Pick<HttpContext, 'options'>,
+  asked: Ask,
+  verb = 'GET',
+): Handed {
+  const { peers, target, handlers = {} } = options
+  const { name, noun, tail } = asked
+  if (peers?.has(name)) return { asked, gateway: peers }
+  const isForTarget = name === HUB && target !== undefined
+  if (!isForTarget || findHandler(handlers, verb, noun) !== undefined) {
+    return { asked, gateway: undefined }
+  }
+  // behind `//` are arguments for functions; a server may read it as one slash
+  const isDoubled = /^[^?]*\/\//.test(tail)
+  return { asked: isDoubled ? { ...asked, path: `@${HUB}/**` } : asked, gateway: target }
 }
 
 /** Why `principal` may not ask that; undefined if it may. */
@@ -61,12 +99,12 @@ export function askRefusal(
   return forCaller(fault('NOT_ALLOWED', detail, 403), principal)
 }
 
-/** Hands a request on to the peer that it is for. */
-export function askPeer(
+/** Hands a request on. */
+export function handOn(
   call: AnyCall<IncomingMessage | WholeRequest>,
-  peers: PeerGateway,
+  gateway: Gateway,
   target: Ask,
 ): void {
-  const refused = peers.take(call.request, call.response, { target, isCredential: true })
+  const refused = gateway.take(call.request, call.response, { target, isCredential: true })
   if (refused !== undefined) call.problem(refused)
 }

@@ -17,6 +17,7 @@ import type { HttpContext } from './call.ts'
 import { handlerComponent, hubHandlers } from './handlers.ts'
 import { HttpPort } from './http-port.ts'
 import { isLoopbackName } from './origins.ts'
+import { HUB } from './peers.ts'
 import type { Stage } from './rehearse.ts'
 import { rehearse } from './rehearse.ts'
 import type { HttpOptions } from './settings.ts'
@@ -52,10 +53,12 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
   }
   const context = makeContext(hub, options)
   const assets = await loadAssets(options.assets)
+  const { handlers = {}, target } = options
   const forgetAnswers = hub.answer(
-    'hub',
-    handlerComponent(hubHandlers(options.handlers), {
+    HUB,
+    handlerComponent(target === undefined ? hubHandlers(handlers) : handlers, {
       update: (sender, path, message) => hub.update(sender, path, message),
+      otherwise: target?.component,
     }),
   )
   const port = new HttpPort(context, assets)

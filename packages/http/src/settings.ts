@@ -3,7 +3,7 @@ import type { Checker } from '@sapwood/auth'
 import type { Handlers } from '@sapwood/wire'
 import type { BridgeRule } from './bridges.ts'
 import type { HandlerContext } from './handler-call.ts'
-import type { PeerGateway } from './peers.ts'
+import type { PeerGateway, TargetGateway } from './peers.ts'
 
 export interface HttpOptions {
   /** Address to listen on. `127.0.0.1`. */
@@ -43,6 +43,8 @@ export interface HttpOptions {
   readonly bridge?: BridgeOptions
   /** Functions that answer under the name `hub`, before what every hub answers. */
   readonly handlers?: Handlers<HandlerContext>
+  /** Answers under the name `hub` what none of `handlers` does; what every hub answers is off then. */
+  readonly target?: TargetGateway
   /** Who is asked at `/client/<name>/…` beside the sessions of the hub. */
   readonly peers?: PeerGateway
   readonly drain?: {

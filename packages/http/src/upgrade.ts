@@ -7,7 +7,7 @@
  *     /ws               sapwood.v1    a session
  *     /tcp/<host:port>  binary        a bridge to what was dialled for it, where bridges are on
  *
- * `/client/<name>/…` is handed to the peer of that name, whatever the protocol. A request that offers none that is spoken
+ * `/client/<name>/…` is handed to the peer of that name, or to the hub's target, whatever the protocol. A request that offers none that is spoken
  * here is answered as if it had not.
  */
 import { hash } from 'node:crypto'
@@ -31,8 +31,7 @@ import type { HttpContext } from './call.ts'
 import { isDeclined, offeredProtocols, readWithoutUpgrade } from './declined-upgrade.ts'
 import { endSocket } from './end-socket.ts'
 import type { HttpRequest } from './http-message.ts'
-import type { PeerGateway } from './peers.ts'
-import { askRefusal } from './peers.ts'
+import { askRefusal, handedTo } from './peers.ts'
 import { fault, rawProblem } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
@@ -86,19 +85,17 @@ export class Upgrades {
     const context = this.#context
     const { open } = this
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
-    const { peers } = context.options
-    const isForPeer = peers !== undefined && path.startsWith(CLIENT)
+    const { peers, target } = context.options
+    const isAsked = (peers ?? target) !== undefined && path.startsWith(CLIENT)
     const isForSocket = path === SESSION || context.bridges.serves(path)
-    const isPlain = isForPeer
-      ? isDeclined(request)
-      : !offeredProtocols(request).includes('websocket')
+    const isPlain = isAsked ? isDeclined(request) : !offeredProtocols(request).includes('websocket')
     if (isPlain && !isForSocket) return readWithoutUpgrade(this.#server, request, socket, first)
     const head = readHead(request)
     const upgrade: Upgrade = { context, request, head, path, socket, first }
     // from now on, since whoever says who it is may take its time
     open.add(socket)
     socket.on('close', () => open.delete(socket))
-    if (isForPeer) return askPeer(upgrade, peers)
+    if (isAsked) return handOn(upgrade)
     if (!isForSocket) {
       return refuse(context, socket, fault('NOT_FOUND', 'WebSockets are served at /ws', 404))
     }
@@ -121,24 +118,25 @@ export class Upgrades {
   }
 }
 
-/** Hands a connection that is to speak another protocol to the peer that it asks. */
-function askPeer({ context, request, head, socket, first }: Upgrade, peers: PeerGateway): void {
+/** Hands a connection that is to speak another protocol to whom it asks. */
+function handOn({ context, request, head, socket, first }: Upgrade): void {
   const { trust } = context
   const refused = trust.hostRefusal(head) ?? trust.pageRefusal(head)
   if (refused !== undefined) return refuse(context, socket, refused, REFUSED)
   const rest = (request.url ?? '').slice(CLIENT.length - 1)
-  const target = parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
-  if (isFault(target)) return refuse(context, socket, target, REFUSED)
+  const read = parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
+  if (isFault(read)) return refuse(context, socket, read, REFUSED)
+  const { asked: target, gateway } = handedTo(context, read, request.method)
   trust.identify(request, head, undefined, {
     identified(problem, principal) {
       const unwanted = problem ?? askRefusal(context, principal, target)
       if (unwanted !== undefined) return refuse(context, socket, unwanted, REFUSED)
       if (!socket.writable) return
-      if (!peers.has(target.name)) return refuse(context, socket, NO_UPGRADE, ABSENT)
+      if (gateway === undefined) return refuse(context, socket, NO_UPGRADE, ABSENT)
       const handed = { target, isCredential: true }
       release(socket)
       socket.on('error', () => socket.destroy())
-      const why = peers.upgrade(request, socket as Socket, first, handed)
+      const why = gateway.upgrade(request, socket as Socket, first, handed)
       if (why !== undefined) refuse(context, socket, why, REFUSED)
     },
   })

@@ -3,13 +3,14 @@
  * updates.
  * Invariant: both ways lead to the same peers, count as one, and know the same names.
  */
-import type { HttpOptions, PeerGateway } from '@sapwood/http'
-import { corsHeaders, Origins } from '@sapwood/http'
+import type { PeerGateway } from '@sapwood/http'
 import type { Hub } from '@sapwood/hub'
 import { nodeClock } from '@sapwood/hub'
 import type { PipeServer } from '@sapwood/pipe'
-import { measuredAsker, PeersComponent, PipeGateway, pipeMetrics } from '@sapwood/pipe'
+import { measuredAsker, PeersComponent, pipeMetrics } from '@sapwood/pipe'
 import type { Values } from '../settings/table.ts'
+import type { GatewayHttp } from './hub-gateway.ts'
+import { askerPlan, hubGateway } from './hub-gateway.ts'
 import type { PipeEnd } from './pipe-end.ts'
 
 export interface HubPeersOptions {
@@ -17,7 +18,7 @@ export interface HubPeersOptions {
   /** What the server is a part of. */
   readonly end: PipeEnd
   /** What of the hub's HTTP side goes for requests to peers as well. */
-  readonly http: Pick<HttpOptions, 'dev' | 'origins' | 'trustedProxies'>
+  readonly http: GatewayHttp
   readonly values: Values
   /** Names that are no peer's. */
   readonly reserved: readonly string[]
@@ -26,24 +27,16 @@ export interface HubPeersOptions {
 /** Lets the peers of `server` answer at `hub`, until the end is closed. */
 export function hubPeers(hub: Hub, options: HubPeersOptions): PeerGateway {
   const { server, end, http, values, reserved } = options
-  const { wheel } = hub
   const asker = measuredAsker(server.asker, end.counters, nodeClock)
-  const waits = { asker, wheel, wait: values['ask.wait'], timeout: values['ask.timeout'] }
+  const plan = askerPlan(hub, asker, values)
   const component = new PeersComponent({
-    ...waits,
+    ...plan,
     reserved,
     limit: values['limits.body'],
     update: (sender, path, message) => hub.update(sender, path, message),
   })
   end.keep({ close: hub.addPeers(component) })
-  const origins = new Origins(http.origins ?? [], (http.dev ?? false) && !http.origins?.length)
-  const gateway = new PipeGateway({
-    ...waits,
-    bodyTime: values['limits.body_time'],
-    stream: values['limits.stream'],
-    ...(http.trustedProxies && { trustedProxies: http.trustedProxies }),
-    cors: (head) => corsHeaders(origins, head),
-  })
+  const gateway = hubGateway(plan, values, http)
   return {
     has: (name) => component.has(name),
     take: (request, response, handed) => gateway.take(request, response, handed),

@@ -7,6 +7,7 @@ import {
   bodyValue,
   CONNECTED,
   DISCONNECTED,
+  isDirectPath,
   jsonMessage,
   message as makeMessage,
   Update,
@@ -68,4 +69,13 @@ export function restamped(update: Update, at: string): Update {
   if (update.at === '' || update.at === at) return update
   if (!TOLD_TWICE.has(path)) return new Update(path, update, 0, at)
   return control(path, { ...(bodyValue(update) as object), at }, at, meta)
+}
+
+/** Control that a resume makes anew from what it finds then. */
+const MADE_ANEW: readonly string[] = [HELLO, PING, GAP, RESUMED]
+
+/** Does a resume send it again as it was? The log has updates, and questions are kept until they are answered. */
+export function isKept({ offset, path, meta }: Update): boolean {
+  const isQuestion = isDirectPath(path) && meta.reply !== undefined
+  return offset === 0 && !isQuestion && !MADE_ANEW.includes(path)
 }

@@ -22,56 +22,23 @@ import type {
 import {
   bodyValue,
   CONNECTED,
-  Code,
   DISCONNECTED,
   isDirectPath,
   NO_ID,
-  outcome,
   RECEIPT,
-  sizeOf,
   Timer,
   textOf,
   Update,
 } from '@sapwood/core'
-import { Asks } from './asks.ts'
-import {
-  connected,
-  control,
-  ERROR,
-  GAP,
-  HELLO,
-  hello,
-  PING,
-  RESUMED,
-  restamped,
-} from './control.ts'
+import type { Asks } from './asks.ts'
+import { connected, control, ERROR, hello, isKept, PING, restamped } from './control.ts'
+import { Dialogue } from './dialogue.ts'
 import { Feed } from './feed.ts'
 import type { Grantee } from './gate.ts'
 import { DEAD, Heartbeat } from './heartbeat.ts'
 import type { Flushable } from './outlet.ts'
-import { Questions } from './questions.ts'
 import type { SessionHost } from './session-host.ts'
-
-export interface SessionOptions {
-  readonly principal: Principal
-  /** What resumes it; whoever knows it is this client. */
-  readonly secret: string
-  /** A view ends with its transport and cannot be resumed. */
-  readonly view?: boolean
-  /** Where it came from, for limits and the list of clients. */
-  readonly address?: string
-  /** Only somebody of whom this is known resumes it; where it is not said, whoever knows the secret. */
-  readonly holder?: string
-}
-
-export interface AttachOptions {
-  /** The client came back: replay what it missed. */
-  readonly resumed?: boolean
-  /** The last position that the client saw. */
-  readonly after?: string
-  /** Who the client is now. */
-  readonly principal?: Principal
-}
+import type { AttachOptions, SessionOptions } from './session-options.ts'
 
 export class Session implements CarriedSession, Component, Grantee, Flushable, Timed {
   id: string = NO_ID
@@ -89,8 +56,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
   readonly #timer: Timer
   #kind: Downstream['kind'] | undefined
   #grants: string[] | undefined
-  #questions: Questions | undefined
-  #asks: Asks | undefined
+  #dialogue: Dialogue | undefined
   #ended = false
 
   constructor(host: SessionHost, options: SessionOptions) {
@@ -122,7 +88,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
 
   /** Questions put to this client that it has not answered. */
   get openQuestions(): number {
-    return this.#questions?.open ?? 0
+    return this.#dialogue?.open ?? 0
   }
 
   get patterns(): ReadonlyMap<string, number> {
@@ -148,7 +114,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     else if (path === CONNECTED) this.#connected(textOf(message), message.meta.after)
     else if (path === DISCONNECTED) this.#disconnected(textOf(message))
     else if (path === ERROR) this.tell(ERROR, bodyValue(message))
-    else if (isDirectPath(path)) this.#question(path, message)
+    else if (isDirectPath(path)) this.#talk.put(path, message)
     else if (path !== RECEIPT) this.#feed.push(new Update(path, message, 0, this.watermark))
   }
 
@@ -179,7 +145,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     this.#feed.downstream = undefined
     if (this.view) return this.end()
     this.#feed.detached()
-    if (clean) this.#questions?.lost()
+    if (clean) this.#dialogue?.lost()
     this.#host.wheel.set(this.#timer, this.#host.settings.expire)
   }
 
@@ -208,8 +174,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     downstream?.close(farewell)
     this.#host.wheel.clear(this.#timer)
     this.#feed.end()
-    this.#questions?.lost()
-    this.#asks?.close()
+    this.#dialogue?.close()
     this.#host.ended(this)
   }
 
@@ -242,16 +207,12 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
 
   /** Takes an answer of the client. False if that was not asked of it. */
   answer(token: string, message: Message): boolean {
-    return this.#questions?.answer(token, message) ?? false
+    return this.#dialogue?.answer(token, message) ?? false
   }
 
   /** What this client asks of others. */
   get asks(): Asks {
-    this.#asks ??= new Asks({
-      ask: (question, answered) => this.#host.ask(question, answered),
-      reply: (path, message) => this.tellMessage(path, message),
-    })
-    return this.#asks
+    return this.#talk.asks
   }
 
   grant(pattern: string): void {
@@ -289,6 +250,11 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     else if (this.attached) this.#host.wheel.set(this.#timer, wait)
   }
 
+  get #talk(): Dialogue {
+    this.#dialogue ??= new Dialogue(this.#host, this, this.#feed)
+    return this.#dialogue
+  }
+
   /** Control that a transport has left undone waits for the next one. */
   #keep(unconfirmed: readonly Update[]): void {
     if (!this.#ended) this.#feed.pushFirst(unconfirmed.filter(isKept))
@@ -305,7 +271,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
   #resume(unconfirmed: readonly Update[], after: string | undefined): void {
     this.#host.counters.resumed++
     const kept = [...unconfirmed, ...this.#feed.resume(after)].filter(isKept)
-    kept.push(...(this.#questions?.again() ?? []))
+    kept.push(...(this.#dialogue?.again() ?? []))
     const at = this.watermark
     const greeting = this.downstream?.greets ? [this.#hello(true)] : []
     this.#feed.pushFirst([...greeting, ...kept.map((update) => restamped(update, at))])
@@ -327,33 +293,4 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
     this.#feed.follower.disconnect(pattern)
     this.tell(DISCONNECTED, { pattern, at: this.watermark })
   }
-
-  #question(path: string, message: Message): void {
-    this.#host.counters.questions++
-    const bytes = sizeOf(message.body)
-    const isFull = this.#questions?.isFull(bytes, this.#host.settings.outbox) ?? false
-    if (isFull || this.#feed.isBusy(bytes)) {
-      const { reply } = message.meta
-      const detail = 'too much waits for this client already; ask again in a moment'
-      const busy = outcome(Code.absent, 503, 'CLIENT_BUSY', detail)
-      if (reply !== undefined) this.#host.update(this, reply, busy)
-      return
-    }
-    this.#questions ??= new Questions({
-      push: (update) => this.#feed.push(update),
-      update: (to, answer) => this.#host.update(this, to, answer),
-      watermark: () => this.watermark,
-      now: () => this.#host.wheel.now(),
-    })
-    this.#questions.put(path, message)
-  }
-}
-
-/** Control that a resume makes anew from what it finds then. */
-const MADE_ANEW: readonly string[] = [HELLO, PING, GAP, RESUMED]
-
-/** Does a resume send it again as it was? The log has updates, and questions are kept until they are answered. */
-function isKept({ offset, path, meta }: Update): boolean {
-  const isQuestion = isDirectPath(path) && meta.reply !== undefined
-  return offset === 0 && !isQuestion && !MADE_ANEW.includes(path)
 }

@@ -415,6 +415,15 @@ test('a tail that is no path reaches the client as @name/**, and its noun beside
   t.equal(own.noun, undefined, 'who says one beside a path is not believed')
 })
 
+test('a handler without a noun is asked once per question, and not by receipts', async (t) => {
+  let calls = 0
+  const handlers = { 'GET ': () => ++calls, 'GET time': () => 'now' }
+  const stand = await serve(t, { http: { handlers } })
+  t.equal((await call(stand, '/client/hub')).json, 1)
+  t.equal((await call(stand, '/client/hub/time')).json, 'now')
+  t.equal((await call(stand, '/client/hub')).json, 2)
+})
+
 test('an answer whose status has no body says no length of one', async (t) => {
   const statuses = [204, 205, 304]
   const answer = ({ query }: { query: string }): object => ({ status: Number(query), data: 'x' })

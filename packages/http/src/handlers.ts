@@ -36,12 +36,13 @@ export function handlerComponent(handlers: Handlers<HandlerContext>, deps: Handl
       return handler !== undefined && readsStream(handler)
     },
     update(sender, path, message) {
+      // the receipts of its answers come here, too
+      if (!isDirectPath(path)) return
       const { reply, verb = 'GET', args = [], query = '', cancel } = message.meta
       const { noun = nounOf(path) } = message.meta
       const handler = findHandler(handlers, verb, noun)
       if (handler === undefined && deps.otherwise !== undefined) {
-        // the receipts of answers come here, too
-        if (isDirectPath(path)) deps.otherwise.update(sender, path, message)
+        deps.otherwise.update(sender, path, message)
         return
       }
       const call = new HandlerCall(sender.principal.id, verb, noun, query, deps.traced ?? false)

@@ -6,6 +6,7 @@
 import type { Component, Fault, Message, Principal, Wheel } from '@sapwood/core'
 import {
   Code,
+  isDirectPath,
   JSON_TYPE,
   message as makeMessage,
   NO_ID,
@@ -62,6 +63,8 @@ export class PeersComponent implements Component {
   }
 
   update(_sender: Component, path: string, message: Message): void {
+    // the receipts of its answers come here, too
+    if (!isDirectPath(path)) return
     try {
       new PeerQuestion(this, this.#options, path, message).ask()
     } catch (thrown) {

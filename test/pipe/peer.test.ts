@@ -676,20 +676,22 @@ test('RP-24: a process that stood still itself asks again before it gives a link
 test('what fails to close keeps no other part open', async (t) => {
   const world = await World.make(t, 'alpha')
   const clocks = { server: new FakeClock(), client: new FakeClock() }
-  const observer = {
-    stopped: () => {
+  const updates = {
+    updated: () => undefined,
+    writable: () => undefined,
+    ended: () => {
       throw new Error('of the program')
     },
   }
   const settings = { drain: 0 }
   const { server: clock } = clocks
-  const server = await pipeServer({ ...world.identity('server'), clock, observer, settings })
+  const server = await pipeServer({ ...world.identity('server'), clock, updates, settings })
   const client = await pipeClient({
     ...world.identity('alpha'),
     name: 'alpha',
     server: `127.0.0.1:${server.address.port}`,
     clock: clocks.client,
-    observer,
+    updates,
     settings,
   })
   await connected(client)

@@ -1,7 +1,7 @@
 /**
  * What a program may be told of the links of this process (RP-28 to RP-30): functions of a module, each of which may be
  * missing, and the same as updates on control paths, for whoever subscribes.
- * Invariant: a hook that throws, or takes its time, hinders nothing.
+ * Invariant: a hook that throws, or takes its time, hinders nothing; nor does who gets the updates.
  */
 import type { Component, Fault, Timed } from '@sapwood/core'
 import { jsonMessage, NO_ID, SYSTEM, Timer, type Wheel } from '@sapwood/core'
@@ -65,7 +65,7 @@ export interface StateReporterOptions {
   readonly idle?: number
   /** The wall clock, in milliseconds. */
   readonly now?: () => number
-  /** A hook threw. */
+  /** A hook threw, or who gets its update. */
   readonly onThrow?: (name: HookName, thrown: unknown) => void
 }
 
@@ -182,15 +182,17 @@ export class StateReporter implements Timed {
   #tell(name: HookName, args: readonly unknown[], said: object): void {
     const { hooks, to, onThrow } = this.#options
     const hook = hooks?.[name] as ((...args: readonly unknown[]) => unknown) | undefined
-    if (hook !== undefined) {
-      try {
-        const result = hook.apply(hooks, [...args])
-        if (result instanceof Promise) result.catch((thrown) => onThrow?.(name, thrown))
-      } catch (thrown) {
-        onThrow?.(name, thrown)
-      }
+    try {
+      const result = hook?.apply(hooks, [...args])
+      if (result instanceof Promise) result.catch((thrown) => onThrow?.(name, thrown))
+    } catch (thrown) {
+      onThrow?.(name, thrown)
     }
-    to?.update(this.#sender, hookPath(name), jsonMessage(said))
+    try {
+      to?.update(this.#sender, hookPath(name), jsonMessage(said))
+    } catch (thrown) {
+      onThrow?.(name, thrown)
+    }
   }
 }
 

@@ -1,5 +1,9 @@
-/** Counts what goes on with links (RP-41), and passes it on to who else wants to hear of it, in their order. */
+/**
+ * Counts what goes on with links (RP-41), and passes it on to who else wants to hear of it, in their order.
+ * Invariant: one of them that throws keeps nothing from the others.
+ */
 import type { Clock, Fault } from '@sapwood/core'
+import { guardedObserver } from '../peer/guarded-observer.ts'
 import type { PeerObserver } from '../peer/peer-observer.ts'
 import type { PipeCounters } from './pipe-counters.ts'
 
@@ -9,69 +13,62 @@ export function countingObserver(
   clock: Pick<Clock, 'now'>,
   others: readonly PeerObserver[],
 ): PeerObserver {
+  const told = guardedObserver(others, ({ code }) => counters.fault(code))
   let since = 0
   return {
-    listening() {
-      for (const each of others) each.listening?.()
-    },
+    ...told,
     connecting(server) {
       counters.connects++
       since = clock.now()
-      for (const each of others) each.connecting?.(server)
+      told.connecting(server)
     },
     connected(server) {
       counters.connected++
       counters.peers++
       counters.connecting.add(clock.now() - since)
-      for (const each of others) each.connected?.(server)
+      told.connected(server)
     },
     failed(server, fault) {
       counters.fault(fault.code)
-      for (const each of others) each.failed?.(server, fault)
+      told.failed(server, fault)
     },
     lost(server, fault) {
       counters.broken++
       counters.peers--
       counters.fault(fault.code)
-      for (const each of others) each.lost?.(server, fault)
+      told.lost(server, fault)
     },
     added(name, names) {
       counters.connected++
       counters.peers++
-      for (const each of others) each.added?.(name, names)
+      told.added(name, names)
     },
     removed(name, fault) {
       counters.peers--
       counters.broken++
       counters.fault(fault.code)
-      for (const each of others) each.removed?.(name, fault)
-    },
-    started(peer) {
-      for (const each of others) each.started?.(peer)
-    },
-    stopped(peer, fault) {
-      for (const each of others) each.stopped?.(peer, fault)
+      told.removed(name, fault)
     },
     resumed(peer) {
       counters.resumed++
-      for (const each of others) each.resumed?.(peer)
+      told.resumed(peer)
     },
     heartbeat(roundTrip) {
       counters.heartbeats++
       counters.heartbeat.add(roundTrip)
-      for (const each of others) each.heartbeat?.(roundTrip)
+      told.heartbeat(roundTrip)
     },
     heartbeatMissed(peer) {
       counters.heartbeatsMissed++
-      for (const each of others) each.heartbeatMissed?.(peer)
+      told.heartbeatMissed(peer)
     },
     refused(remote: string, fault: Fault) {
       counters.fault(fault.code)
-      for (const each of others) each.refused?.(remote, fault)
+      told.refused(remote, fault)
     },
     fault(fault) {
       counters.fault(fault.code)
-      for (const each of others) each.fault?.(fault)
+      told.fault(fault)
     },
   }
 }

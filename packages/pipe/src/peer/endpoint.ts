@@ -12,6 +12,7 @@ import { answerer } from '../answer/answerer.ts'
 import type { Answerer, RequestListener } from '../exchange.ts'
 import type { StateHooks } from '../hooks/state-hooks.ts'
 import { StateReporter } from '../hooks/state-hooks.ts'
+import { guardedObserver } from './guarded-observer.ts'
 import type { PeerBase, UpdateTaker } from './peer-base.ts'
 import { PeerDirectory } from './peer-directory.ts'
 import type { PeerObserver } from './peer-observer.ts'
@@ -85,20 +86,21 @@ export function makeEndpoint(
     now,
     onThrow: (hook, thrown) => {
       const detail = `the hook ${hook} threw: ${reasonOf(thrown)}`
-      observer?.fault?.({ code: 'HOOK_THREW', detail })
+      told.fault({ code: 'HOOK_THREW', detail })
     },
   })
+  const told = guardedObserver([reporter, ...(observer === undefined ? [] : [observer])])
   const own = options.answerer === undefined ? ownAnswerer(role, wheel, options) : undefined
   return {
     trust: 'trust' in options ? options.trust : fixedTrust(options, role, name, now),
-    answerer: guarded(options.answerer ?? (own as Answerer), observer),
+    answerer: guarded(options.answerer ?? (own as Answerer), told),
     directory: new PeerDirectory({
       wheel,
       waiting: settings.waiting,
       ...(known && { known }),
     }),
     settings,
-    observer: both(reporter, observer),
+    observer: told,
     wheel,
     wall: now,
     instance: randomBytes(16).toString('hex'),
@@ -124,47 +126,8 @@ function ownAnswerer(
   })
 }
 
-/** The connections of an endpoint are counted by its hooks and told to whoever else wants to know. */
-function both(reporter: StateReporter, other: PeerObserver = {}): PeerObserver {
-  return {
-    ...other,
-    listening() {
-      reporter.listening()
-      other.listening?.()
-    },
-    connected(server) {
-      reporter.connected(server)
-      other.connected?.(server)
-    },
-    failed(server, fault) {
-      reporter.failed(server, fault)
-      other.failed?.(server, fault)
-    },
-    lost(server, fault) {
-      reporter.lost(server, fault)
-      other.lost?.(server, fault)
-    },
-    added(name, names) {
-      reporter.added(name)
-      other.added?.(name, names)
-    },
-    removed(name, fault) {
-      reporter.removed(name)
-      other.removed?.(name, fault)
-    },
-    started(peer) {
-      reporter.started(peer)
-      other.started?.(peer)
-    },
-    stopped(peer, fault) {
-      reporter.stopped(peer, fault)
-      other.stopped?.(peer, fault)
-    },
-  }
-}
-
 /** A mistake of who answers costs its request, not the link with everybody else's. */
-function guarded(answerer: Answerer, observer: PeerObserver = {}): Answerer {
+function guarded(answerer: Answerer, observer: PeerObserver): Answerer {
   return {
     request(head, ends, exchange) {
       try {

@@ -90,6 +90,10 @@ async function page(t: Test, { url }: RunningHub, name: string) {
   return { client, told }
 }
 
+interface Entry {
+  readonly questions: number
+}
+
 async function names(url: string): Promise<(string | undefined)[]> {
   const list = JSON.parse((await get(`${url}/client`, KEY)).body) as { name?: string }[]
   return list.map((entry) => entry.name)
@@ -456,3 +460,38 @@ test('a hub without the files of its pipe does not start, and says what is missi
   t.equal(socket.status, 2)
   t.match(socket.stderr, /--pipe: hub\.pipe is a path/)
 })
+
+test(
+  'whoever still waits at the end of a drain is answered, in the clear and inside TLS on a shared port',
+  requires('curl'),
+  async (t) => {
+    const dir = await identities(t, 'server', 'alpha')
+    const [cert, key] = [join(dir, 'server.crt.pem'), join(dir, 'server.key.pem')]
+    const [handlers, asked] = [join(dir, 'handlers.mjs'), join(dir, 'asked')]
+    writeFileSync(asked, '')
+    writeFileSync(
+      handlers,
+      `import { appendFileSync } from 'node:fs'
+      export const get_never = () => new Promise(() => appendFileSync(${JSON.stringify(asked)}, '.'))`,
+    )
+    const flags = ['--tls-cert', cert, '--tls-key', key, '--handlers', handlers]
+    const hub = await startPiped(t, dir, ...flags, '--set', 'drain.limit=400ms')
+    const never = { get_never: () => new Promise(() => undefined) }
+    await peer(t, dir, hub.listen.pipe, 'alpha', { handlers: never })
+    const { client } = await page(t, hub, 'page')
+    client.answer('GET never', () => new Promise(() => undefined))
+    await until('alpha', async () => (await names(hub.url)).includes('alpha'))
+    const waits = [hub.url, hub.url.replace('http:', 'https:')].flatMap((url) =>
+      ['alpha', 'page', 'hub'].map((name) => curl('-ki', `${url}/client/${name}/never`)),
+    )
+    await until('all are asked', async () => {
+      const list = JSON.parse((await get(`${hub.url}/client`, KEY)).body) as Entry[]
+      const open = list.map(({ questions }) => questions)
+      return `${open}` === '2,2' && readFileSync(asked, 'utf8') === '..'
+    })
+    await stopped(hub)
+    for (const answer of await Promise.all(waits)) {
+      t.match(answer, /^HTTP\/1\.1 502 .*x-event-return-code: 254\r\n.*"code":"[A-Z_]+"/is)
+    }
+  },
+)

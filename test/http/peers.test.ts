@@ -65,6 +65,7 @@ async function peered(
       has: (name) => component.has(name),
       take: (request, response, handed) => gateway.take(request, response, handed),
       upgrade: (request, socket, first, handed) => gateway.upgrade(request, socket, first, handed),
+      stopped: (socket) => gateway.stopped(socket),
       list: () => [{ name: 'alpha', connected: true, questions: 2 }],
       metrics: () => 'sapwood_pipe_peers 1\n',
     },
@@ -429,4 +430,24 @@ test('what the request could be read as in two ways is refused, with the code of
   t.match(raw.text, /^HTTP\/1\.1 400 /)
   t.equal(peer.requests.all.length, 0)
   t.equal((await read(await open(stand, '/client/alpha/x', { headers: KEY }))).status, 200)
+})
+
+test('callers who wait for a peer when the server ends are told so, whether it was asked or not here', async (t) => {
+  const peer = new ScriptedAnswerer()
+  const stand = await peered(t, peer)
+  const head = 'Host: localhost\r\nAuthorization: Bearer key\r\n'
+  const waits = [
+    `GET /client/alpha/x HTTP/1.1\r\n${head}\r\n`,
+    `POST /client/alpha/x HTTP/1.1\r\n${head}Content-Length: 9\r\n\r\nhalf`,
+    `GET /client/late/x?wait=10s HTTP/1.1\r\n${head}\r\n`,
+    `GET /client/alpha/x HTTP/1.1\r\n${head}Connection: upgrade\r\nUpgrade: other\r\n\r\n`,
+  ].map((text) => new Raw(stand).write(text))
+  const [asked] = await peer.requests.count(3)
+  await eventually(() => stand.gateway.counters.requests === 4, 'all are taken')
+  await stand.server.close()
+  for (const raw of waits) {
+    const said = await raw.ended()
+    t.match(said, /^HTTP\/1\.1 502 .*x-event-return-code: 254\r\n.*"code":"SHUTDOWN"/is)
+  }
+  await eventually(() => asked?.fault !== undefined, 'the peer hears of it')
 })

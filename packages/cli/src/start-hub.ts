@@ -62,6 +62,7 @@ export async function startHub(plan: HubPlan): Promise<RunningHub> {
 class HubPorts {
   readonly #hub: Hub
   readonly #plan: HubPlan
+  /** Closed from the last to the first: ports that services share behind the services, which have last words to say on them. */
   readonly #started: Service[] = []
   /** What listens nowhere, and is closed behind those. */
   readonly #closing: { close(): unknown }[] = []
@@ -156,7 +157,7 @@ class HubPorts {
     const listen = { host: http.host ?? host, port: http.port ?? usual }
     const choice = piped(pipe?.target, secured(tls, inside))
     const port = await openPort({ listen, ...choice }, this.#host(LINGER))
-    this.#started.push({
+    this.#started.unshift({
       // it says that it is not ready, and sends away who comes, until the last request is answered
       drain: () => Promise.all([server.drain(), pipe?.drain()]).then(() => port.drain()),
       close: () => port.close(),
@@ -182,7 +183,7 @@ class HubPorts {
     }
     const host = this.#host(this.#plan.http.drain?.limit ?? 0)
     const port = await openPort({ listen, limits, ...choice(services) }, host)
-    this.#started.push(port)
+    this.#started.unshift(port)
     this.#listen.edge = port.place
   }
 

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Component, Fault, Message, Principal, Question } from '@sapwood/core'
-import { Code, message as makeMessage, NO_ID, nounOf } from '@sapwood/core'
+import { Code, message as makeMessage, NO_ID, nounOf, outcome } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
 import { parseAsk } from '@sapwood/wire'
 import { readBody } from './body.ts'
@@ -69,17 +69,41 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
   if ('code' in read) return call.problem(read, codeHeader(Code.threw))
   const question = questionOf(call, principal, asked, read)
   const { name, wait = hub.all.ask.wait } = asked
-  const askNow = (): (() => void) => hub.ask(question, (answer) => respond(call, answer))
+  let isAsked = !hub.directory.isAway(name)
+  const askNow = (): (() => void) => {
+    isAsked = true
+    return hub.ask(question, (answer) => respond(call, answer))
+  }
   // the wait for somebody to come is not time that an answer takes
-  let cancel = hub.directory.isAway(name)
-    ? hub.directory.whenBack(name, wait, (absent) => {
+  let cancel = isAsked
+    ? askNow()
+    : hub.directory.whenBack(name, wait, (absent) => {
         if (absent === undefined) cancel = askNow()
         else respond(call, absent)
       })
-    : askNow()
+  const unanswered = {
+    stopped(): void {
+      cancel()
+      respond(call, isAsked ? lost() : neverAsked(name))
+    },
+  }
+  call.context.unanswered.add(unanswered)
   call.response.on('close', () => {
+    call.context.unanswered.delete(unanswered)
     if (!call.response.writableFinished) cancel()
   })
+}
+
+/** The server ended before the answer came. */
+function lost(): Message {
+  const detail = 'the hub stopped before the answer came; ask again in a moment'
+  return outcome(Code.lost, 502, 'CONNECTION_LOST', detail)
+}
+
+/** The server ended before somebody came. */
+function neverAsked(name: string): Message {
+  const detail = `the hub stopped before "${name}" came, and asked nobody; ask again in a moment`
+  return outcome(Code.absent, 503, 'DRAINING', detail)
 }
 
 function questionOf(

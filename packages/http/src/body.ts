@@ -9,6 +9,7 @@ import type { Fault, Message, Meta, Timed, Wheel } from '@sapwood/core'
 import { BYTES_TYPE, JSON_TYPE, message, NO_META, TEXT_TYPE, Timer } from '@sapwood/core'
 import { isJson, isSurelyJson, mediaType, singleLine } from '@sapwood/wire'
 import { fault } from './problem.ts'
+import { STOPPED } from './unanswered.ts'
 
 /** What takes a body when it is complete. */
 export interface BodyTaker {
@@ -99,7 +100,9 @@ export class Bodies implements Timed {
     if (this.#open.size > 0) this.#wheel.set(this.#timer, LOOK)
   }
 
+  /** What has not come whole by now is refused. */
   close(): void {
+    for (const collecting of [...this.#open]) this.#give(collecting, STOPPED)
     this.#wheel.clear(this.#timer)
   }
 

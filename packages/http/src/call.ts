@@ -16,6 +16,7 @@ import type { RequestHead } from './request-head.ts'
 import { askedHeaders } from './return-code.ts'
 import type { HttpOptions, HttpSettings } from './settings.ts'
 import type { Trust } from './trust.ts'
+import type { Unanswered } from './unanswered.ts'
 
 /** What the routes share. */
 export interface HttpContext {
@@ -24,6 +25,7 @@ export interface HttpContext {
   readonly settings: HttpSettings
   readonly trust: Trust
   readonly bodies: Bodies
+  readonly unanswered: Unanswered
   readonly bridges: Bridges
   readonly encoders: BatchEncoders
 }

@@ -47,6 +47,8 @@ export interface Gateway {
     first: Uint8Array,
     handed: HandedRequest,
   ): Fault | undefined
+  /** The server ends: whoever waits on this connection for an answer is told so now. */
+  stopped(socket: Socket): void
 }
 
 /** Asks peers. */

@@ -1,9 +1,9 @@
 /**
  * The life of a hub on a port: opened, handed connections, drained, closed.
- * Invariant: nothing is left open behind `close`, and the hub lives on.
+ * Invariant: nothing is left open behind `close`, whoever waited for an answer has got one, and the hub lives on.
  */
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Principal } from '@sapwood/core'
 import { SapwoodError } from '@sapwood/core'
@@ -23,6 +23,7 @@ import { rehearse } from './rehearse.ts'
 import type { HttpOptions } from './settings.ts'
 import { HTTP_DEFAULTS, httpSettings } from './settings.ts'
 import { Trust } from './trust.ts'
+import { Unanswered } from './unanswered.ts'
 
 export interface HttpServer {
   /** Where it is reached, `http://127.0.0.1:8787`; empty without a port of its own. */
@@ -73,6 +74,15 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
     throw thrown
   }
   const stopRehearsal = rehearse(stageOf)
+  const gateways = [options.peers, options.target].filter((gateway) => gateway !== undefined)
+  /** Connections on which those may be asked. */
+  const asking = new Set<Socket>()
+  if (gateways.length > 0) {
+    server.on('connection', (socket: Socket) => {
+      asking.add(socket)
+      socket.on('close', () => asking.delete(socket))
+    })
+  }
   /** Connections of other listeners. Node does not count them as the server's own. */
   const accepted = new Set<Duplex>()
   const accept = (socket: Duplex, principal?: Principal): void => {
@@ -84,16 +94,21 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
   }
   let closing: Promise<void> | undefined
   let draining: Promise<void> | undefined
+  const end = async (): Promise<void> => {
+    stopRehearsal()
+    forgetAnswers()
+    const isClosed = new Promise((resolve) => server.close(resolve))
+    for (const session of [...hub.sessions]) session.end({ reason: 'closed', retryAfter: 1000 })
+    context.close()
+    for (const socket of asking) for (const gateway of gateways) gateway.stopped(socket)
+    // what that wrote leaves first
+    await new Promise((resolve) => setImmediate(resolve))
+    port.closeAll()
+    for (const socket of accepted) socket.destroy()
+    await isClosed
+  }
   const close = (): Promise<void> => {
-    closing ??= new Promise((resolve) => {
-      stopRehearsal()
-      forgetAnswers()
-      context.close()
-      server.close(() => resolve())
-      for (const session of [...hub.sessions]) session.end({ reason: 'closed', retryAfter: 1000 })
-      port.closeAll()
-      for (const socket of accepted) socket.destroy()
-    })
+    closing ??= end()
     return closing
   }
   const drainOnce = (): Promise<void> => {
@@ -114,13 +129,15 @@ function makeContext(hub: Hub, options: HttpOptions): HttpContext & { close(): v
   const bodies = new Bodies(hub.wheel, settings.limits.body, settings.limits.bodyTime)
   const bridges = new Bridges(hub, settings, options.bridge?.allow ?? [])
   const forget = hub.outlet.onFlushed(() => encoders.release())
+  const unanswered = new Unanswered()
   const close = (): void => {
     forget()
     bridges.close()
+    unanswered.stop()
     bodies.close()
   }
   const trust = new Trust(hub, options)
-  return { hub, options, settings, trust, bodies, bridges, encoders, close }
+  return { hub, options, settings, trust, bodies, unanswered, bridges, encoders, close }
 }
 
 /** The same server for a hub of its own. */

@@ -8,6 +8,7 @@ import type { Call } from './call.ts'
 import { coalesceWrites } from './coalesce.ts'
 import { Lines } from './lines.ts'
 import { fault } from './problem.ts'
+import { STOPPED } from './unanswered.ts'
 
 /** Receipts that may wait in the socket, in bytes, before reading pauses. */
 const UNREAD = 256 * 1024
@@ -32,6 +33,7 @@ class StreamedLines extends Lines implements Timed {
   constructor(call: Call, principal: Principal) {
     super(call, principal)
     this.#call = call
+    call.context.unanswered.add(this)
     this.#wait()
   }
 
@@ -54,7 +56,13 @@ class StreamedLines extends Lines implements Timed {
   }
 
   stop(): void {
-    this.#call.context.hub.wheel.clear(this.#timer)
+    const { hub, unanswered } = this.#call.context
+    unanswered.delete(this)
+    hub.wheel.clear(this.#timer)
+  }
+
+  stopped(): void {
+    this.#break(STOPPED)
   }
 
   /** Nothing came for too long. */

@@ -31,6 +31,11 @@ const UNANSWERED = fault(
   'the handler neither read nor answered in time; raise it with ?timeout= or look at the handler',
   504,
 )
+const STOPPING = fault(
+  'CONNECTION_LOST',
+  'the hub stopped before the answer came; ask again in a moment',
+  502,
+)
 const LEFT = fault('CONNECTION_LOST', 'the client left before its body had ended', 502)
 
 export class Upload implements Timed {
@@ -62,6 +67,7 @@ export class Upload implements Timed {
     request.on('end', () => this.#end())
     request.on('close', () => this.#left())
     response.on('close', () => this.#left())
+    context.unanswered.add(this)
     this.#wait()
     this.#cancel = context.hub.ask({ ...asked, timeout: UNTIMED }, (answer) => this.#answer(answer))
   }
@@ -70,6 +76,10 @@ export class Upload implements Timed {
   expired(): void {
     if (this.#state === 'coming') this.#fail(PAUSED, Code.threw)
     else this.#fail(UNANSWERED, Code.timeout)
+  }
+
+  stopped(): void {
+    this.#fail(STOPPING, Code.lost)
   }
 
   #take(chunk: Buffer): void {
@@ -152,7 +162,9 @@ export class Upload implements Timed {
   #settle(): void {
     this.#state = 'over'
     this.#cancel = () => undefined
-    this.#call.context.hub.wheel.clear(this.#timer)
+    const { hub, unanswered } = this.#call.context
+    unanswered.delete(this)
+    hub.wheel.clear(this.#timer)
   }
 
   #wait(): void {

@@ -41,6 +41,7 @@ export function hubPeers(hub: Hub, options: HubPeersOptions): PeerGateway {
     has: (name) => component.has(name),
     take: (request, response, handed) => gateway.take(request, response, handed),
     upgrade: (request, socket, first, handed) => gateway.upgrade(request, socket, first, handed),
+    stopped: (socket) => gateway.stopped(socket),
     list: () =>
       server.clients().map(({ name, state, open }) => ({
         name,

@@ -39,6 +39,7 @@ export function hubTarget(hub: Hub, values: Values, http: GatewayHttp): HubTarge
     component: guarded(hub, component),
     take: (request, response, handed) => gateway.take(request, response, handed),
     upgrade: (request, socket, first, handed) => gateway.upgrade(request, socket, first, handed),
+    stopped: (socket) => gateway.stopped(socket),
     close: () => answerer.close(),
   }
 }

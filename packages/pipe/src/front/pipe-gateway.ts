@@ -11,10 +11,12 @@ import { FrontCall } from './front-call.ts'
 import type { Inquiry } from './front-context.ts'
 import { FrontContext } from './front-context.ts'
 import { AMBIGUOUS, UPGRADE_INVALID } from './front-door.ts'
+import { STOPPING } from './front-faults.ts'
 import type { FrontCounters, FrontOptions } from './front-options.ts'
 import type { FrontTrustOptions } from './front-trust.ts'
 import { FrontTrust } from './front-trust.ts'
 import { FrontUpgrade } from './front-upgrade.ts'
+import { endCalls } from './open-calls.ts'
 import type { RequestFields } from './request-fields.ts'
 import { hopsFault, isAmbiguous, readFields } from './request-fields.ts'
 
@@ -75,6 +77,12 @@ export class PipeGateway {
     if (inquiry.fields.hasBody) return UPGRADE_INVALID
     new FrontUpgrade(this.#context, request, socket, first, inquiry).start()
     return undefined
+  }
+
+  /** The server ends: whoever waits on this connection is told so now. */
+  stopped(socket: Socket): void {
+    this.#context.isDraining = true
+    endCalls(socket, STOPPING)
   }
 
   #inquire(request: HttpRequest, { target, isCredential }: HandedRequest): Inquiry | Fault {

@@ -727,3 +727,24 @@ test('a connection may come in at another port, and one of another protocol goes
   socket.destroy()
   await t.rejects(world.server({ port: server.address.port }), { code: 'PORT_IN_USE' })
 })
+
+test('whoever has a question open when a server ends at once is told so at once, behind what was being said', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const server = await world.server()
+  const alphaLog = new Log()
+  const alpha = await world.client('alpha', server.address.port, { observer: alphaLog })
+  await connected(alpha)
+  const asked = alpha.ask('@server/wait', { timeout: 5_000 })
+  const answered = server.ask('@alpha/wait', { timeout: 5_000 })
+  await eventually('both are asked', () => server.clients().some(({ open }) => open === 1))
+  await aWhile(20)
+  const since = performance.now()
+  // the first words of an end are on their way when the last ones follow
+  await Promise.all([
+    t.rejects(asked, { code: 'CONNECTION_LOST', detail: /SHUTDOWN/ }),
+    t.rejects(answered, { code: 'CONNECTION_LOST', detail: /SHUTDOWN/ }),
+    server.close(0),
+  ])
+  t.ok(performance.now() - since < 2_000, `${performance.now() - since} ms`)
+  t.ok(alphaLog.has('stopped server SHUTDOWN'))
+})

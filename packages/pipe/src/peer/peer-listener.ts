@@ -31,6 +31,9 @@ export interface PeerListenerOptions extends PeerBase {
   readonly reserved?: readonly string[]
 }
 
+/** How long the last words of a listener may take to leave, in milliseconds. */
+const LAST_WORDS = 100
+
 export class PeerListener implements PeerOwner {
   readonly #options: PeerListenerOptions
   /** Clients see to their own certificates. */
@@ -97,7 +100,8 @@ export class PeerListener implements PeerOwner {
     this.#entrance.stop()
     this.#reception.close()
     for (const peer of this.sessions.all()) peer.close(SHUTDOWN)
-    this.#entrance.close()
+    // at once it would cut off, below TLS, what is being said there
+    this.#options.wheel.after(LAST_WORDS, () => this.#entrance.close())
   }
 
   /** Done when no socket is left; `close` comes first. */

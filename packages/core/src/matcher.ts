@@ -106,7 +106,6 @@ function collect<T>(node: Node<T>, path: string, start: number, groups: Set<T>[]
     if (values !== undefined) groups.push(values)
     return
   }
-  if (literals === undefined && star === undefined) return
   const slash = path.indexOf('/', start)
   const end = slash < 0 ? path.length : slash
   const next = literals?.get(path.slice(start, end))

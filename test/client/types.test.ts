@@ -1,5 +1,6 @@
 /** What the compiler promises: `connect<Paths>()` knows the messages of paths, and refuses the rest. */
-import { type AnyPaths, type Client, type Publisher, publisher } from '@sapwood/client'
+import { type AnyPaths, type Client, connect, type Publisher, publisher } from '@sapwood/client'
+import type { connect as connectOfBundle } from '@sapwood/client/browser'
 import { test } from 'tap'
 import { twin } from './twin.ts'
 
@@ -55,15 +56,32 @@ test('messages are typed by the map of patterns', (t) => {
     void client.publish('news/today', 42)
     // @ts-expect-error nothing is declared there
     void client.publish('elsewhere', 1)
+    // @ts-expect-error a pattern is no path
+    void client.publish('orders/*', { state: 'paid' })
+    // @ts-expect-error nor where the wildcard has something behind it
+    void client.publish('rooms/*/events', { kind: 'opened' })
+    void client.publish(somewhere, 1)
+    void client.publish(`orders/${id}`, { state: 'open' })
+    void client.publish('news/2*3', 'a star inside of a segment is none')
 
     const back: Publisher<Paths> = publisher<Paths>({ url: 'http://127.0.0.1:8787' })
     void back.update('orders/42', { state: 'paid' })
     // @ts-expect-error no such state
     void back.update('orders/42', { state: 'lost' })
+    // @ts-expect-error a pattern is no path
+    void back.update('news/**', 'sunny')
     // @ts-expect-error a publisher has to know where
     publisher({ key: 'k' })
+    // as README says it, also where `undefined` is not the same as nothing said (exactOptionalPropertyTypes)
+    publisher({ url: 'http://127.0.0.1:8787', key: process.env.SAPWOOD_KEY })
+    connect('http://127.0.0.1:8787', { token: process.env.TOKEN, name: process.env.NAME })
   }
   t.type(never, 'function')
+  t.end()
+})
+
+test('the bundle for pages is typed as the package is', (t) => {
+  same<typeof connectOfBundle, typeof connect>(true)
   t.end()
 })
 

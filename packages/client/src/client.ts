@@ -2,6 +2,7 @@
  * What users hold: subscriptions, events, publishing, asking and answering, over whatever line carries them.
  * Invariant: after `close` nothing is called any more, and every promise has ended.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import {
   isDirectPath,
   isUnanswered,
@@ -17,7 +18,7 @@ import { Events } from './events.ts'
 import type { Request } from './exchanges.ts'
 import { failure } from './failure.ts'
 import { type Frame, frameText, typeOf } from './frame.ts'
-import type { AnyPaths, Known, MessageOn } from './paths.ts'
+import type { AnyPaths, Known, KnownPath, MessageOn } from './paths.ts'
 import type { PublishOptions, Receipt } from './publishing.ts'
 import type { Session, SessionOwner } from './session.ts'
 import { type Callback, type Received, Subscriptions } from './subscriptions.ts'
@@ -121,7 +122,7 @@ export class Client<Paths = AnyPaths> {
    * @example const { matched } = await client.publish('chat/1', { text: 'hi' })
    */
   async publish<const Path extends string>(
-    path: Path & Known<Paths, Path>,
+    path: Path & KnownPath<Paths, Path>,
     message: MessageOn<Paths, Path>,
     options: PublishOptions = {},
   ): Promise<Receipt> {

@@ -15,9 +15,9 @@ import { webSocketTransport } from './web-socket-transport.ts'
 
 export interface ConnectOptions {
   /** What proves who this client is. */
-  readonly token?: string
+  readonly token?: string | undefined
   /** The name that it can be asked under, beside its id. */
-  readonly name?: string
+  readonly name?: string | undefined
   /**
    * Subscribing goes through the application (DB-22): where the JSON array of patterns is posted, with `{id}` for
    * the client's id, or a function that sees to it.

@@ -46,3 +46,18 @@ export type MessageOn<Paths, Pattern extends string> = string extends Pattern
 export type Known<Paths, Pattern extends string> = [MessageOn<Paths, Pattern>] extends [never]
   ? never
   : Pattern
+
+type HasWildcard<Path extends string> = Path extends `${infer Head}/${infer Tail}`
+  ? HasWildcard<Head> extends true
+    ? true
+    : HasWildcard<Tail>
+  : Path extends '*' | '**'
+    ? true
+    : false
+
+/** As `Known`, of a path that something is sent to: where paths are declared, a pattern is an error, too. */
+export type KnownPath<Paths, Path extends string> = string extends keyof Paths
+  ? Path
+  : HasWildcard<Path> extends true
+    ? never
+    : Known<Paths, Path>

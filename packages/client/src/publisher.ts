@@ -3,13 +3,14 @@
  * them, all by HTTP with a key.
  * Invariant: what is published has an id, so it can be sent again after an accident and is taken once.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Fault, LONGEST_WAIT, pathFault, SapwoodError } from '@sapwood/core'
 import { answerOf, askTarget, bodyOf } from './ask-by-http.ts'
 import type { Answer, AskOptions } from './asking.ts'
 import { frameText, typeOf } from './frame.ts'
 import { HubRequests } from './hub-requests.ts'
 import { hubUrl } from './hub-url.ts'
-import type { AnyPaths, Known, MessageOn } from './paths.ts'
+import type { AnyPaths, KnownPath, MessageOn } from './paths.ts'
 import { type Platform, thisPlatform } from './platform.ts'
 import type { Receipt } from './publishing.ts'
 
@@ -17,7 +18,7 @@ export interface PublisherOptions {
   /** Where the hub is. */
   readonly url: string
   /** A key of the hub's; in `dev` none is needed on the same machine. */
-  readonly key?: string
+  readonly key?: string | undefined
   /** Milliseconds in which a request is repeated until the hub takes it. 10 s. */
   readonly timeout?: number
 }
@@ -70,7 +71,7 @@ export class Publisher<Paths = AnyPaths> {
    * @example await back.update('orders/42', { state: 'paid' })
    */
   async update<const Path extends string>(
-    path: Path & Known<Paths, Path>,
+    path: Path & KnownPath<Paths, Path>,
     message: MessageOn<Paths, Path>,
     options: UpdateOptions = {},
   ): Promise<Receipt> {

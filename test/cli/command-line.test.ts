@@ -1,7 +1,12 @@
+import { once } from 'node:events'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer as createPlainServer } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { environmentName, SETTINGS } from 'sapwood'
 import { test } from 'tap'
+import { Authority } from '../net/certificates.ts'
 import { inProcess } from './command.ts'
 
 test('the first help fits a terminal, names every command and has examples', async (t) => {
@@ -182,4 +187,36 @@ test('a hub that is not there is told with the next step', async (t) => {
       /^sapwood: HUB_UNREACHABLE: nothing listens at http:\/\/127\.0\.0\.1:9\n {2}start one with: sapwood dev/,
     )
   }
+})
+
+test('a certificate that nobody here trusts is told with the next step', async (t) => {
+  const authority = new Authority()
+  t.teardown(() => authority.close())
+  const { key, cert } = authority.issue('hub.example.org')
+  const server = createServer({ key, cert }).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  for (const args of [
+    ['pub', 'a', '1'],
+    ['sub', 'a'],
+  ]) {
+    const { status, stderr } = await inProcess([...args, '--url', url])
+    t.equal(status, 1)
+    t.match(stderr, `HUB_UNREACHABLE: the certificate of ${url} is not trusted: unable to verify`)
+    t.match(stderr, 'NODE_EXTRA_CA_CERTS=FILE')
+  }
+})
+
+test('https at a port without TLS is told with the next step', async (t) => {
+  const server = createPlainServer().listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { status, stderr } = await inProcess(['pub', 'a', '1', '--url', url])
+  t.equal(status, 1)
+  t.equal(
+    stderr,
+    `sapwood: HUB_UNREACHABLE: what listens at ${url} speaks no TLS\n  write http:// for it, or give the hub a certificate: --tls-cert FILE --tls-key FILE\n`,
+  )
 })

@@ -246,7 +246,10 @@ test('what is wrong with routes is told with its place and the next step, and no
     [route('{ protocol = "any" }', 'hub'), /"hub" is no service of this process/],
     [route('{ protocol = "any" }', 'line'), /"line" is no service of this process/],
     [route('{ protocol = "any" }', 'pipe'), /"pipe" is no service of this process/],
-    [route('{ protocol = "any" }', 'http://x'), /to: "http:\/\/x" is no target/],
+    [
+      route('{ protocol = "any" }', 'http://x'),
+      /to: "http:\/\/x" is no target; write hub, line, pipe, tcp:/,
+    ],
     [route('{ protocol = "any" }', 'module:./no.mjs#x'), /cannot load \.\/no\.mjs/],
     [
       route('{ protocol = "ssh" }', 'unix:/x', 'rewrite = { host = "a" }'),

@@ -1,5 +1,5 @@
 /** The WebSocket transport on a socket that records, and what closing codes mean. */
-import type { SocketListener } from '@sapwood/client'
+import { type SocketListener, thisPlatform } from '@sapwood/client'
 import { test } from 'tap'
 import { type Json, settle, twin } from './twin.ts'
 
@@ -168,4 +168,15 @@ test('close waits for the socket to end, and destroys one that does not', async 
   t.equal(isClosed, false)
   await closed
   t.equal(last().destroyed, true)
+})
+
+test('in Node a WebSocket that cannot be opened says why', async (t) => {
+  const closed = await new Promise((resolve) => {
+    thisPlatform().openSocket('ws://127.0.0.1:1/ws', 'sapwood.v1', {
+      opened: () => resolve('opened'),
+      received: () => undefined,
+      closed: (code, reason) => resolve(`${code} ${reason}`),
+    })
+  })
+  t.equal(closed, '1006 connect ECONNREFUSED 127.0.0.1:1')
 })

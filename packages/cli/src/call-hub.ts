@@ -110,14 +110,17 @@ function callFailure(url: URL, thrown: unknown, limit: number): SapwoodError {
     const next = 'write them in visible ASCII characters'
     return failure('USAGE_INVALID', 'no header can carry this key or type', next, options)
   }
-  const [cause, next] = noAnswer(url.origin, name, code, limit) ?? [
-    `cannot reach the hub at ${url.origin}: ${reasonOf(thrown)}`,
-    START,
-  ]
+  const reason = reasonOf(thrown)
+  const [cause, next] = noAnswer(url.origin, name, code, limit) ??
+    distrust(url.origin, code, reason) ?? [
+      `cannot reach the hub at ${url.origin}: ${reason}`,
+      START,
+    ]
   return failure('HUB_UNREACHABLE', cause, next, options)
 }
 
 const START = 'start one with: sapwood dev\n  or say where it is: --url, or SAPWOOD_URL'
+const PLAIN = 'write http:// for it, or give the hub a certificate: --tls-cert FILE --tls-key FILE'
 
 function noAnswer(
   origin: string,
@@ -126,9 +129,23 @@ function noAnswer(
   limit: number,
 ): readonly [cause: string, next: string] | undefined {
   if (code === 'ECONNREFUSED') return [`nothing listens at ${origin}`, START]
+  if (code === 'EPROTO') return [`what listens at ${origin} speaks no TLS`, PLAIN]
   if (name !== 'AbortError' && name !== 'TimeoutError') return undefined
   const next = 'check that this is the address of a hub, and that nothing on the way holds requests'
   return [`the hub at ${origin} did not answer within ${limit} ms`, next]
+}
+
+/** What OpenSSL and Node say of a certificate that they do not believe. */
+const CERTIFICATE = /CERT|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/
+
+function distrust(
+  origin: string,
+  code: string | undefined,
+  reason: string,
+): readonly [cause: string, next: string] | undefined {
+  if (code === undefined || !CERTIFICATE.test(code)) return undefined
+  const next = 'where its CA is one of your own, name its certificate: NODE_EXTRA_CA_CERTS=FILE'
+  return [`the certificate of ${origin} is not trusted: ${reason}`, next]
 }
 
 /**

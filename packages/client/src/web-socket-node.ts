@@ -14,9 +14,12 @@ export function openSocket(url: string, protocol: string, listener: SocketListen
   socket.on('message', (data: Buffer, binary: boolean) =>
     listener.received(binary ? data : data.toString()),
   )
-  socket.on('close', (code, reason) => listener.closed(code, reason.toString()))
-  // `close` follows and tells what is to be told
-  socket.on('error', () => undefined)
+  let fault = ''
+  socket.on('close', (code, reason) => listener.closed(code, reason.toString() || fault))
+  // `close` follows, and tells it
+  socket.on('error', ({ message }) => {
+    fault = message
+  })
   return {
     send: (text) => socket.send(text),
     close: (code) => socket.close(code),

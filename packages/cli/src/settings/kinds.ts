@@ -125,7 +125,7 @@ export const HINTS: Readonly<Record<KindName, string>> = {
   address: 'an address like 127.0.0.1:8007 or unix:/run/sapwood.sock',
   file: 'the name of a file',
   url: 'an address like http://127.0.0.1:3000 or unix:/run/app.sock',
-  target: 'close, hub, line, tcp://HOST:PORT, unix:PATH or module:FILE#export',
+  target: 'close, hub, line, pipe, tcp://HOST:PORT, unix:PATH or module:FILE#export',
   sniff: 'a table with bytes and timeout',
   level: `one of ${LOG_LEVELS.join(', ')}`,
   keys: 'a key or a list of keys',

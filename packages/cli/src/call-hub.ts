@@ -112,10 +112,7 @@ function callFailure(url: URL, thrown: unknown, limit: number): SapwoodError {
   }
   const reason = reasonOf(thrown)
   const [cause, next] = noAnswer(url.origin, name, code, limit) ??
-    distrust(url.origin, code, reason) ?? [
-      `cannot reach the hub at ${url.origin}: ${reason}`,
-      START,
-    ]
+    noTls(url.origin, code, reason) ?? [`cannot reach the hub at ${url.origin}: ${reason}`, START]
   return failure('HUB_UNREACHABLE', cause, next, options)
 }
 
@@ -129,7 +126,6 @@ function noAnswer(
   limit: number,
 ): readonly [cause: string, next: string] | undefined {
   if (code === 'ECONNREFUSED') return [`nothing listens at ${origin}`, START]
-  if (code === 'EPROTO') return [`what listens at ${origin} speaks no TLS`, PLAIN]
   if (name !== 'AbortError' && name !== 'TimeoutError') return undefined
   const next = 'check that this is the address of a hub, and that nothing on the way holds requests'
   return [`the hub at ${origin} did not answer within ${limit} ms`, next]
@@ -137,12 +133,17 @@ function noAnswer(
 
 /** What OpenSSL and Node say of a certificate that they do not believe. */
 const CERTIFICATE = /CERT|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/
+/** What OpenSSL says where clear text answers a handshake: a code in newer versions of Node, a text in older ones. */
+const CLEAR_TEXT = /wrong.version.number|packet.length.too.long/i
 
-function distrust(
+function noTls(
   origin: string,
   code: string | undefined,
   reason: string,
 ): readonly [cause: string, next: string] | undefined {
+  if (CLEAR_TEXT.test(`${code} ${reason}`)) {
+    return [`what listens at ${origin} speaks no TLS`, PLAIN]
+  }
   if (code === undefined || !CERTIFICATE.test(code)) return undefined
   const next = 'where its CA is one of your own, name its certificate: NODE_EXTRA_CA_CERTS=FILE'
   return [`the certificate of ${origin} is not trusted: ${reason}`, next]

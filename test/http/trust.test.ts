@@ -380,6 +380,29 @@ test('trusted_proxies name the peer for limits and the list, never for trust', a
   t.equal(metrics.status, 401, 'metrics are not for who was forwarded')
 })
 
+test('a proxy that tells the port of a caller, too, means the same caller', async (t) => {
+  const stand = await serve(t, {
+    hub: { limits: { sessionsPerAddress: 1 }, public: ['**'] },
+    http: { dev: false, keys: ['key'], trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'] },
+  })
+  const from = (told: string): Promise<StreamClient> =>
+    StreamClient.open(stand, '/events?path=a', { 'x-forwarded-for': told })
+  const [four, six] = [await from('203.0.113.7:50001'), await from('[2001:db8::1]:443, 10.1.1.1:9')]
+  await four.path('::connected')
+  await six.path('::connected')
+  const again = [
+    await from('203.0.113.7:50002'),
+    await from('[2001:db8::1]'),
+    await from('2001:db8::1'),
+  ]
+  for (const one of again) t.equal((await one.path('::bye')).message.reason, 'full')
+  const list = await call(stand, '/client', { headers: { authorization: 'Bearer key' } })
+  const addresses = list.json.map(({ address }: { address: string }) => address)
+  t.same(addresses, ['203.0.113.7', '2001:db8::1'])
+  four.close()
+  six.close()
+})
+
 test('secrets: no key, token or resume secret in any answer, metric or log', async (t) => {
   const logged: string[] = []
   const write = (fields: object, text: string): void => {

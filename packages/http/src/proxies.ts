@@ -31,7 +31,7 @@ export class Proxies {
     let address = peer
     for (const next of told.split(',').reverse()) {
       if (!this.includes(address)) break
-      address = next.trim()
+      address = withoutPort(next.trim())
     }
     return address
   }
@@ -46,6 +46,12 @@ function networks(addresses: readonly string[]): BlockList {
     else list.addSubnet(net, Number(bits), family)
   }
   return list
+}
+
+/** Some proxies tell the port, too; each connection has another, and nothing is counted by it. */
+function withoutPort(told: string): string {
+  const [, six, four] = /^(?:\[(.+)\](?::\d+)?|([\d.]+):\d+)$/.exec(told) ?? []
+  return six ?? four ?? told
 }
 
 function plain(address: string): string {

@@ -59,6 +59,19 @@ test('what the hub refuses is an error with its code', async (t) => {
   await t.rejects(back.ask('till/total'), { code: 'PATH_INVALID' })
   await t.rejects(back.ask('@till/total', { args: ['..'] }), { code: 'ARGUMENT_INVALID' })
   t.throws(() => publisher({ url: 'not a url' }), TypeError)
+  t.throws(() => publisher({ url: 'localhost:8787' }), TypeError, 'it lacks its http://')
+})
+
+test('a key that no header can carry is told at once, without the key', async (t) => {
+  const { url } = await serve(t, {}, { dev: false, keys: [KEY] })
+  for (const key of ['planted\nsecret', 'schlüssel-ключ']) {
+    const back = publisher({ url, key }, { ...thisPlatform(), clock: new FakeClock() })
+    for (const tried of [back.update('a', 1), back.ask('@hub/time')]) {
+      const thrown = await tried.catch((reason) => reason)
+      t.match(thrown, { code: 'CREDENTIAL_INVALID', status: 401 })
+      t.notMatch(thrown.message, /planted|secret|ключ/)
+    }
+  }
 })
 
 test('many updates go in requests that a hub takes, in order', async (t) => {

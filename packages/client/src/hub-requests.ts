@@ -94,7 +94,7 @@ export class HubRequests {
     const { url, key, fetch } = this.#deps
     const signals = [this.#over.signal, ...others]
     const headers = new Headers(init.headers)
-    if (key !== undefined) headers.set('authorization', `Bearer ${key}`)
+    if (key !== undefined) showKey(headers, key)
     for (const one of signals) one.throwIfAborted()
     try {
       return await fetch(`${url}${target}`, { ...init, headers, signal: AbortSignal.any(signals) })
@@ -125,6 +125,16 @@ export class HubRequests {
 }
 
 const CLOSED = 'CLIENT_CLOSED'
+
+/** What `Headers` says of a key that it does not take holds the key. */
+function showKey(headers: Headers, key: string): void {
+  try {
+    headers.set('authorization', `Bearer ${key}`)
+  } catch {
+    const detail = 'no header can carry this key; write it in visible ASCII characters'
+    throw new SapwoodError('CREDENTIAL_INVALID', detail, { status: 401 })
+  }
+}
 
 function errorOf(thrown: unknown): SapwoodError {
   if (thrown instanceof SapwoodError) return thrown

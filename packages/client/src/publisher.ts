@@ -60,7 +60,10 @@ export class Publisher<Paths = AnyPaths> {
   readonly #id: () => string
 
   constructor({ url, key, timeout = TIMEOUT }: PublisherOptions, platform: Platform) {
-    this.#requests = new HubRequests({ ...platform, url: hubUrl(url), key, timeout })
+    const base = hubUrl(url)
+    // localhost:8787 is a URL, too, of the scheme localhost
+    if (!/^https?:/.test(base)) throw new TypeError(`"${url}" is no http:// or https:// address`)
+    this.#requests = new HubRequests({ ...platform, url: base, key, timeout })
     this.#id = platform.id
   }
 
@@ -164,7 +167,7 @@ export class Publisher<Paths = AnyPaths> {
  * A publisher for back ends. It holds no connection.
  *
  * @typeParam Paths a map of patterns to the type of their messages.
- * @throws TypeError for what is no URL.
+ * @throws TypeError for what is no URL of HTTP.
  * @example
  * const back = publisher({ url: 'http://127.0.0.1:8787', key: process.env.SAPWOOD_KEY })
  * await back.update('orders/42', { state: 'paid' })

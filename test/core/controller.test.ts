@@ -191,6 +191,21 @@ test('a name leads to everybody of that name', async (t) => {
   t.equal(controller.named('files'), undefined)
 })
 
+test('who is unregistered is not reached by a name any more', async (t) => {
+  const { controller } = setUp()
+  const [one, two] = [new RecordingComponent(), new RecordingComponent()]
+  controller.register(one)
+  controller.register(two)
+  const undo = controller.name(one, 'files')
+  controller.name(one, 'disks')
+  controller.name(two, 'files')
+  controller.unregister(one)
+  t.same([...(controller.named('files') ?? [])], [two])
+  t.equal(controller.named('disks'), undefined)
+  undo()
+  t.same([...(controller.named('files') ?? [])], [two])
+})
+
 test('nobody is called like the hub, like an id, or what no URL could say', async (t) => {
   for (const name of ['alpha', 'a.b-c_d', '0', 'x'.repeat(128), 'Hub']) {
     t.equal(nameFault(name), undefined, name)

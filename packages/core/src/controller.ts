@@ -29,6 +29,8 @@ export class Controller implements Component {
   readonly #mailbox: Mailbox
   readonly #components = new Map<string, Component>()
   readonly #names = new Map<string, Set<Component>>()
+  /** Takes the names of a component from it. */
+  readonly #unname = new Map<Component, Set<() => void>>()
   #delegates: readonly { readonly component: Component }[] = []
   readonly #startHooks = new Set<() => void>()
   readonly #stopHooks: (() => void)[] = []
@@ -71,10 +73,11 @@ export class Controller implements Component {
     return this.#components.get(id)
   }
 
-  /** Forgets a component and tells it with `::gone`. False if it was not known. */
+  /** Forgets a component, its names too, and tells it with `::gone`. False if it was not known. */
   unregister(component: Component): boolean {
     if (this.#components.get(component.id) !== component) return false
     this.#components.delete(component.id)
+    for (const undo of this.#unname.get(component) ?? []) undo()
     this.update(this, GONE, jsonMessage(component.id))
     return true
   }
@@ -84,12 +87,15 @@ export class Controller implements Component {
     const pool = this.#names.get(name) ?? new Set<Component>()
     this.#names.set(name, pool)
     pool.add(component)
-    let undone = false
-    return () => {
-      if (undone) return
-      undone = true
+    const undos = this.#unname.get(component) ?? new Set()
+    this.#unname.set(component, undos)
+    const undo = (): void => {
+      if (!undos.delete(undo)) return
+      if (undos.size === 0) this.#unname.delete(component)
       if (pool.delete(component) && pool.size === 0) this.#names.delete(name)
     }
+    undos.add(undo)
+    return undo
   }
 
   /** Everybody of that name. */

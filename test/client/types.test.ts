@@ -1,5 +1,12 @@
 /** What the compiler promises: `connect<Paths>()` knows the messages of paths, and refuses the rest. */
-import { type AnyPaths, type Client, connect, type Publisher, publisher } from '@sapwood/client'
+import {
+  type AnyPaths,
+  type Client,
+  connect,
+  type Item,
+  type Publisher,
+  publisher,
+} from '@sapwood/client'
 import type { connect as connectOfBundle } from '@sapwood/client/browser'
 import { test } from 'tap'
 import { twin } from './twin.ts'
@@ -70,6 +77,24 @@ test('messages are typed by the map of patterns', (t) => {
     void back.update('orders/42', { state: 'lost' })
     // @ts-expect-error a pattern is no path
     void back.update('news/**', 'sunny')
+    void back.updates([
+      { path: 'orders/42', message: { state: 'paid' }, id: 'one' },
+      { path: 'news/today', message: 'sunny' },
+    ])
+    void back.updates(
+      ['1', '2'].map((id) => ({ path: `orders/${id}`, message: { state: 'paid' } as const })),
+    )
+    // @ts-expect-error a misspelt path among several
+    void back.updates([
+      { path: 'ping', message: 1 },
+      { path: 'order/42', message: 1 },
+    ])
+    // @ts-expect-error no such state
+    void back.updates([{ path: 'orders/42', message: { state: 'lost' } }])
+    // @ts-expect-error a pattern is no path
+    void back.updates([{ path: 'orders/*', message: { state: 'paid' } }])
+    const anywhere: Item[] = [{ path: 'what/ever', message: null }]
+    void publisher({ url: 'http://127.0.0.1:8787' }).updates(anywhere)
     // @ts-expect-error a publisher has to know where
     publisher({ key: 'k' })
     // as README says it, also where `undefined` is not the same as nothing said (exactOptionalPropertyTypes)

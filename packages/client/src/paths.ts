@@ -58,6 +58,9 @@ type HasWildcard<Path extends string> = Path extends `${infer Head}/${infer Tail
 /** As `Known`, of a path that something is sent to: where paths are declared, a pattern is an error, too. */
 export type KnownPath<Paths, Path extends string> = string extends keyof Paths
   ? Path
-  : HasWildcard<Path> extends true
-    ? never
-    : Known<Paths, Path>
+  : // of several paths each for itself
+    Path extends string
+    ? HasWildcard<Path> extends true
+      ? never
+      : Known<Paths, Path>
+    : never

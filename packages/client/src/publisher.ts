@@ -37,9 +37,9 @@ export interface UpdateOptions {
 }
 
 /** One update of several. */
-export interface Item extends UpdateOptions {
-  readonly path: string
-  readonly message: unknown
+export interface Item<Path = string, Message = unknown> extends UpdateOptions {
+  readonly path: Path
+  readonly message: Message
 }
 
 export interface PublisherAskOptions extends AskOptions {
@@ -88,7 +88,9 @@ export class Publisher<Paths = AnyPaths> {
    * @returns their receipts in the same order.
    * @throws as `update`; what was refused one by one is the first refusal.
    */
-  async updates(items: Iterable<Item>): Promise<Receipt[]> {
+  async updates<const Path extends string>(
+    items: Iterable<Item<Path & KnownPath<Paths, Path>, MessageOn<Paths, Path>>>,
+  ): Promise<Receipt[]> {
     const receipts: Receipt[] = []
     for (const batch of batches(Array.from(items, (item) => this.#frame(item)))) {
       const answers = (await this.#requests.post('/update', `[${batch.join(',')}]`)) as unknown[]

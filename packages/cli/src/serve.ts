@@ -2,6 +2,7 @@
 import { reasonOf } from '@sapwood/core'
 import type { Log } from '@sapwood/hub'
 import { nodeClock } from '@sapwood/hub'
+import { compileEarly } from './compile-early.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Service } from './until-stopped.ts'
 import { untilStopped } from './until-stopped.ts'
@@ -16,6 +17,7 @@ export async function serve(
   limit: number,
   log: Log,
 ): Promise<void> {
+  compileEarly()
   await untilStopped(start, surroundings, {
     limit,
     clock: nodeClock,

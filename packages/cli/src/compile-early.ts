@@ -12,10 +12,9 @@ const BUDGET = 25_000
 /** Bytes of bytecode that are inlined into one function. */
 const INLINED = 350
 
-/** @param version of V8, as Node says it. */
-export function compileEarly(version: string = process.versions.v8): void {
+export function compileEarly(): void {
   // one that does not know a flag says so on stderr
-  if (!version.startsWith('11.')) return
+  if (!process.versions.v8.startsWith('11.')) return
   setFlagsFromString(`--interrupt-budget=${BUDGET}`)
   setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED}`)
 }

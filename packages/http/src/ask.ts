@@ -14,6 +14,7 @@ import type { AnyCall, Call, HttpContext } from './call.ts'
 import { askRefusal, handedTo, handOn } from './peers.ts'
 import { respond } from './respond.ts'
 import { codeHeader } from './return-code.ts'
+import { LOST } from './unanswered.ts'
 import { Upload } from './upload.ts'
 import type { WholeRequest } from './whole/whole-request.ts'
 
@@ -84,7 +85,7 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
   const unanswered = {
     stopped(): void {
       cancel()
-      respond(call, isAsked ? lost() : neverAsked(name))
+      respond(call, isAsked ? outcome(Code.lost, 502, LOST.code, LOST.detail) : neverAsked(name))
     },
   }
   call.context.unanswered.add(unanswered)
@@ -92,12 +93,6 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
     call.context.unanswered.delete(unanswered)
     if (!call.response.writableFinished) cancel()
   })
-}
-
-/** The server ended before the answer came. */
-function lost(): Message {
-  const detail = 'the hub stopped before the answer came; ask again in a moment'
-  return outcome(Code.lost, 502, 'CONNECTION_LOST', detail)
 }
 
 /** The server ended before somebody came. */

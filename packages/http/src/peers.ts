@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Component, Fault, Principal } from '@sapwood/core'
+import { HUB } from '@sapwood/hub'
 import type { Ask } from '@sapwood/wire'
 import { findHandler } from '@sapwood/wire'
 import type { AnyCall, HttpContext } from './call.ts'
@@ -13,9 +14,6 @@ import { forCaller } from './call.ts'
 import type { HttpRequest, HttpResponse } from './http-message.ts'
 import { fault } from './problem.ts'
 import type { WholeRequest } from './whole/whole-request.ts'
-
-/** The name under which a hub answers itself. */
-export const HUB = 'hub'
 
 /** What is known of a request that is handed on. */
 export interface HandedRequest {

@@ -17,6 +17,13 @@ export const STOPPED: Fault = fault(
   503,
 )
 
+/** Why a question that was put to somebody has no answer. */
+export const LOST: Fault = fault(
+  'CONNECTION_LOST',
+  'the hub stopped before the answer came; ask again in a moment',
+  502,
+)
+
 export class Unanswered {
   readonly #calls = new Set<UnansweredCall>()
 

@@ -7,8 +7,8 @@
  *     /ws               sapwood.v1    a session
  *     /tcp/<host:port>  binary        a bridge to what was dialled for it, where bridges are on
  *
- * `/client/<name>/…` is handed to the peer of that name, or to the hub's target, whatever the protocol. A request that offers none that is spoken
- * here is answered as if it had not.
+ * `/client/<name>/…` is handed to the peer of that name, or to the hub's target, whatever the protocol. A request that
+ * offers none that is spoken here is answered as if it had not.
  */
 import { hash } from 'node:crypto'
 import type { Server } from 'node:http'

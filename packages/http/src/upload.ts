@@ -19,6 +19,7 @@ import { mediaType } from '@sapwood/wire'
 import type { Call } from './call.ts'
 import { fault } from './problem.ts'
 import { respond } from './respond.ts'
+import { LOST } from './unanswered.ts'
 
 /** Bytes that wait for the handler before the client is made to wait. */
 const HELD = 64 * 1024
@@ -30,11 +31,6 @@ const UNANSWERED = fault(
   'ANSWER_TIMEOUT',
   'the handler neither read nor answered in time; raise it with ?timeout= or look at the handler',
   504,
-)
-const STOPPING = fault(
-  'CONNECTION_LOST',
-  'the hub stopped before the answer came; ask again in a moment',
-  502,
 )
 const LEFT = fault('CONNECTION_LOST', 'the client left before its body had ended', 502)
 
@@ -79,7 +75,7 @@ export class Upload implements Timed {
   }
 
   stopped(): void {
-    this.#fail(STOPPING, Code.lost)
+    this.#fail(LOST, Code.lost)
   }
 
   #take(chunk: Buffer): void {

@@ -23,7 +23,7 @@ import { hubRules } from './settings.ts'
 import { counter } from './tap.ts'
 
 /** The first part of every id, and the name under which the hub itself can be asked. */
-const NAME = 'hub'
+export const HUB = 'hub'
 
 /** What the parts need of their hub. */
 export interface PartsHost {
@@ -65,7 +65,7 @@ export function hubParts(
   )
   const engine = options.engine ?? new MemoryEngine(clock, { epoch: randomEpoch(), ...all.history })
   const onThrow = incidents.threw.bind(incidents)
-  const controller = new Controller(NAME, {
+  const controller = new Controller(HUB, {
     random: randomLetters,
     defer: setImmediate,
     onThrow,

@@ -10,6 +10,7 @@ export type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './
 export type { Action, Rule } from './gate.ts'
 export { Gate } from './gate.ts'
 export { Hub, hub } from './hub.ts'
+export { HUB } from './hub-parts.ts'
 export type { MemoryEngineOptions } from './memory-engine.ts'
 export { MemoryEngine } from './memory-engine.ts'
 export { nodeClock, randomLetters } from './node.ts'

@@ -5,6 +5,7 @@
  */
 import type { HttpOptions, HttpServer, PeerGateway } from '@sapwood/http'
 import type { Hub } from '@sapwood/hub'
+import { HUB } from '@sapwood/hub'
 import type { HostAddress, Target } from '@sapwood/net'
 import { serviceTarget } from '@sapwood/net'
 import { hubRoutes, UpdateSessions } from '@sapwood/pipe'
@@ -29,7 +30,7 @@ export interface HubPipe extends Service {
 }
 
 /** Names of peers that would be taken for the hub itself. */
-const RESERVED: readonly string[] = ['hub']
+const RESERVED: readonly string[] = [HUB]
 
 /**
  * Starts the pipe of `hub`.

@@ -7,6 +7,7 @@ import type { Component } from '@sapwood/core'
 import { Code, NO_ID, outcome, SYSTEM } from '@sapwood/core'
 import type { TargetGateway } from '@sapwood/http'
 import type { Hub } from '@sapwood/hub'
+import { HUB } from '@sapwood/hub'
 import { LocalAsker, PeersComponent, targetAnswerer } from '@sapwood/pipe'
 import type { Values } from '../settings/table.ts'
 import type { GatewayHttp } from './hub-gateway.ts'
@@ -17,8 +18,6 @@ export interface HubTarget extends TargetGateway {
   close(): void
 }
 
-const NAME = 'hub'
-
 /**
  * Lets the server at `pipe.target` answer for `hub`.
  * @throws SapwoodError `TARGET_URL_INVALID`
@@ -26,7 +25,7 @@ const NAME = 'hub'
 export function hubTarget(hub: Hub, values: Values, http: GatewayHttp): HubTarget {
   const { wheel } = hub
   const answerer = targetAnswerer(values['pipe.target'], { wheel })
-  const asker = new LocalAsker({ name: NAME, peer: NAME, principal: SYSTEM, answerer, wheel })
+  const asker = new LocalAsker({ name: HUB, peer: HUB, principal: SYSTEM, answerer, wheel })
   const plan = askerPlan(hub, asker, values)
   const gateway = hubGateway(plan, values, http)
   const component = new PeersComponent({
@@ -51,9 +50,9 @@ function guarded(hub: Hub, component: Component): Component {
     principal: SYSTEM,
     update(sender, path, message) {
       const { args = [], reply } = message.meta
-      const isAllowed = args.length === 0 || hub.gate.allows(sender.principal, 'ask', `@${NAME}/**`)
+      const isAllowed = args.length === 0 || hub.gate.allows(sender.principal, 'ask', `@${HUB}/**`)
       if (isAllowed) return component.update(sender, path, message)
-      const detail = `${sender.principal.id} may ask no target with arguments but by a rule for @${NAME}/**`
+      const detail = `${sender.principal.id} may ask no target with arguments but by a rule for @${HUB}/**`
       if (reply === undefined) return
       hub.update(component, reply, outcome(Code.refused, 403, 'NOT_ALLOWED', detail))
     },

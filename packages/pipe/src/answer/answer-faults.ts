@@ -1,4 +1,7 @@
-/** What can go wrong while a request is answered. What is always the same is made once: who asks a thousand times costs no thousand objects. */
+/**
+ * What can go wrong while a request is answered. What is always the same is made once: who asks a thousand times costs no
+ * thousand objects.
+ */
 import type { Fault } from '@sapwood/core'
 
 /** The peer does not go on with its body. */

@@ -440,6 +440,35 @@ test('NDJSON: a line over limits.body is skipped with an error, the others go on
   }
 })
 
+test('NDJSON that comes whole: its lines end as those that stream', async (t) => {
+  const stand = await serve(t)
+  const line = (message: string): string => `{"path":"a","message":"${message}"}`
+  const lines = [line(''), '', `${line('x')} `, `${line('')},`, line('')]
+  const told = async (length: string, body: string): Promise<unknown[]> => {
+    const head = 'POST /update HTTP/1.1\r\nHost: localhost\r\n'
+    const type = 'Content-Type: application/x-ndjson\r\n'
+    const raw = new Raw(stand).write(`${head}${type}${length}\r\n\r\n${body}`)
+    await raw.got('"line":4')
+    raw.write('GET /sapwood.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    const text = await raw.ended()
+    const receipts = text.split(/\r?\n/).filter((each) => /^\{"(id|code)"/.test(each))
+    return receipts.map((each) => JSON.parse(each)).map(({ code, line }) => code && [code, line])
+  }
+  for (const end of ['\n', '\r\n']) {
+    for (const last of ['', end]) {
+      for (const more of [[], [line('\u00c3\u00a4')]]) {
+        const body = [...lines, ...more].join(end) + last
+        const bytes = Buffer.byteLength(body)
+        const whole = await told(`Content-Length: ${bytes}`, body)
+        t.same(whole.slice(0, 4), [undefined, undefined, ['LINE_INVALID', 4], undefined])
+        t.equal(whole.length, 4 + more.length)
+        const chunk = `${bytes.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+        t.same(await told('Transfer-Encoding: chunked', chunk), whole)
+      }
+    }
+  }
+})
+
 test('NDJSON: a publisher that does not read its receipts is not read either', async (t) => {
   const stand = await serve(t)
   const request = httpRequest({

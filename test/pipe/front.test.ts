@@ -211,6 +211,49 @@ test('an absent peer is waited for; one that goes just then, or has heard nothin
   t.equal((await again).text, 'twice')
 })
 
+test('a body of which too much has gone to be said again ends with its peer', async (t) => {
+  const stand = await serve(
+    t,
+    new ScriptedAnswerer(() => undefined),
+    {},
+    { streamWindow: 1_000_000 },
+  )
+  const { asker } = stand
+  asker.pair.held = true
+  const lost = call(stand, '/client/alpha/x', { body: 'x'.repeat(300_000) })
+  await eventually(() => asker.asked.length === 1, 'a question')
+  await pause(50)
+  asker.away.add('alpha')
+  asker.pair.near.session.close({ code: 'CONNECTION_LOST', detail: 'x' })
+  t.same(outcome(await lost), [502, '254', 'CONNECTION_LOST'])
+  t.equal(asker.waiting, 0)
+})
+
+test('at a hub a body over limits.stream is refused: at once where it says so, else when it is too long', async (t) => {
+  const peer = new ScriptedAnswerer(() => undefined)
+  const { asker } = await serve(t, peer)
+  const gateway = new PipeGateway({ asker, wheel, stream: 1_000 })
+  const server = createServer((request, response) => {
+    const target = { name: 'alpha', tail: request.url ?? '/' }
+    gateway.take(request, response, { target, isCredential: false })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const head = 'POST /x HTTP/1.1\r\nHost: localhost\r\n'
+  const said = new Raw({ port }).write(`${head}Content-Length: 1001\r\n\r\n`)
+  await said.got('STREAM_TOO_LARGE')
+  t.equal(asker.asked.length, 0, 'nobody was asked')
+  const chunk = `1f5\r\n${'x'.repeat(501)}\r\n`
+  const unsaid = new Raw({ port }).write(`${head}Transfer-Encoding: chunked\r\n\r\n${chunk}`)
+  const request = await peer.arrived(1)
+  unsaid.write(chunk)
+  await unsaid.got('STREAM_TOO_LARGE')
+  await eventually(() => request.fault !== undefined, 'a peer that is told')
+  t.equal(request.fault?.code, 'STREAM_TOO_LARGE')
+  for (const { socket } of [said, unsaid]) socket.destroy()
+})
+
 test('a caller that leaves cancels at once', async (t) => {
   const peer = new ScriptedAnswerer((request) => {
     if (request.head.target === '/streams') {

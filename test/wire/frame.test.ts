@@ -229,3 +229,25 @@ test('the envelope is made once per update', async (t) => {
     '{"path":"a","message":1,"at":"9f2c41d07ab3e865-7","own":true}',
   )
 })
+
+test('every form of an update is made once, until it is forgotten', async (t) => {
+  let made = 0
+  const codecs = [0, 1, 2].map((slot) => ({ slot, encode: () => ++made }))
+  const update = new Update('a', jsonMessage(1))
+  const forms = () => codecs.map((codec) => update.encoded(codec))
+  t.same(
+    [forms(), forms()],
+    [
+      [1, 2, 3],
+      [1, 2, 3],
+    ],
+  )
+  update.forget()
+  t.same(
+    [forms(), forms()],
+    [
+      [4, 5, 6],
+      [4, 5, 6],
+    ],
+  )
+})

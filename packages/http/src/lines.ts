@@ -115,19 +115,20 @@ export class Lines implements Component {
     }
   }
 
-  /** Finds the lines of a whole body as the framer does, in its text: that is not cut a second time. */
+  /**
+   * Finds the lines of a whole body as the framer does, in its text: that is not cut a second time. None is too long, since
+   * what is longer than a line may be is not taken whole.
+   */
   #readText(body: Buffer): void {
     const text = body.toString('latin1')
     const source = new AsciiBytes(body)
-    const { limits } = this.#call.context.settings
     for (let start = 0, next = 0; start < text.length; start = next) {
       const feed = text.indexOf('\n', start)
       next = feed < 0 ? text.length : feed + 1
       let end = feed < 0 ? text.length : feed
       if (end > start && text.charCodeAt(end - 1) === CARRIAGE_RETURN) end--
       this.#number++
-      if (end - start > limits.body) this.#wrong(TOO_LONG)
-      else if (end > start) this.#apply(readFramesAt(text, start, end, source))
+      if (end > start) this.#apply(readFramesAt(text, start, end, source))
     }
   }
 

@@ -8,6 +8,7 @@ import type { Hub } from '@sapwood/hub'
 import type { BatchEncoders } from './batch-encoder.ts'
 import type { Bodies } from './body.ts'
 import type { Bridges } from './bridges.ts'
+import type { GatheredWrites } from './gathered-writes.ts'
 import type { HttpRequest, HttpResponse } from './http-message.ts'
 import { corsHeaders } from './origins.ts'
 import type { Headers } from './problem.ts'
@@ -28,6 +29,7 @@ export interface HttpContext {
   readonly unanswered: Unanswered
   readonly bridges: Bridges
   readonly encoders: BatchEncoders
+  readonly writes: GatheredWrites
 }
 
 const NO_HEADERS: Headers = []

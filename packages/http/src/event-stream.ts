@@ -10,6 +10,7 @@ import { SOCKET_LIMIT } from '@sapwood/hub'
 import { retryLine } from '@sapwood/wire'
 import type { BatchEncoder } from './batch-encoder.ts'
 import { bye } from './farewell.ts'
+import type { GatheredWrites } from './gathered-writes.ts'
 import type { Headers } from './problem.ts'
 
 export class EventStream implements Downstream {
@@ -19,6 +20,7 @@ export class EventStream implements Downstream {
   readonly #response: ServerResponse
   readonly #socket: Socket
   readonly #encoder: BatchEncoder
+  readonly #writes: GatheredWrites
   /** Up to here everything was written. */
   #at = ''
 
@@ -27,11 +29,13 @@ export class EventStream implements Downstream {
     response: ServerResponse,
     socket: Socket,
     encoder: BatchEncoder,
+    writes: GatheredWrites,
   ) {
     this.kind = kind
     this.#response = response
     this.#socket = socket
     this.#encoder = encoder
+    this.#writes = writes
   }
 
   get room(): number {
@@ -52,7 +56,7 @@ export class EventStream implements Downstream {
 
   send(updates: readonly Update[]): void {
     this.#at = updates.at(-1)?.at || this.#at
-    this.#socket.write(this.#encoder.encode(updates))
+    this.#writes.write(this.#socket, this.#encoder.encode(updates))
   }
 
   /** Nobody answers on a one-way stream; a connection that takes nothing any more shows by being full. */

@@ -26,7 +26,7 @@ function follow(call: Call, kind: 'sse' | 'stream'): void {
   if ('code' in wanted) return call.problem(wanted)
   const token = call.path.split('/')[2] ?? ''
   call.identify(wanted.token, (principal) => {
-    const { hub, trust, encoders } = call.context
+    const { hub, trust, encoders, writes } = call.context
     const encoder = kind === 'sse' ? encoders.events : encoders.lines
     const known = token === '' ? undefined : hub.sessions.find(token)
     const full = known ? undefined : hub.sessions.full(trust.address(call.request, call.head))
@@ -40,7 +40,7 @@ function follow(call: Call, kind: 'sse' | 'stream'): void {
     if (socket === null) return call.problem(PIPELINED)
     const opened = known ?? open(call, principal, wanted, token === '')
     if ('code' in opened) return call.problem(opened)
-    const downstream = new EventStream(kind, call.response, socket, encoder)
+    const downstream = new EventStream(kind, call.response, socket, encoder, writes)
     downstream.open(opened, call.cors)
     if (known !== undefined) {
       const cursor = wanted.after === undefined ? {} : { after: wanted.after }

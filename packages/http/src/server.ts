@@ -15,6 +15,7 @@ import { BatchEncoders } from './batch-encoder.ts'
 import { Bodies } from './body.ts'
 import { Bridges } from './bridges.ts'
 import type { HttpContext } from './call.ts'
+import { GatheredWrites } from './gathered-writes.ts'
 import { handlerComponent, hubHandlers } from './handlers.ts'
 import { HttpPort } from './http-port.ts'
 import { isLoopbackName } from './origins.ts'
@@ -128,7 +129,11 @@ function makeContext(hub: Hub, options: HttpOptions): HttpContext & { close(): v
   const encoders = new BatchEncoders()
   const bodies = new Bodies(hub.wheel, settings.limits.body, settings.limits.bodyTime)
   const bridges = new Bridges(hub, settings, options.bridge?.allow ?? [])
-  const forget = hub.outlet.onFlushed(() => encoders.release())
+  const writes = new GatheredWrites(() => hub.outlet.flushing)
+  const forget = hub.outlet.onFlushed(() => {
+    writes.release()
+    encoders.release()
+  })
   const unanswered = new Unanswered()
   const close = (): void => {
     forget()
@@ -137,7 +142,7 @@ function makeContext(hub: Hub, options: HttpOptions): HttpContext & { close(): v
     bodies.close()
   }
   const trust = new Trust(hub, options)
-  return { hub, options, settings, trust, bodies, unanswered, bridges, encoders, close }
+  return { hub, options, settings, trust, bodies, unanswered, bridges, encoders, writes, close }
 }
 
 /** The same server for a hub of its own. */

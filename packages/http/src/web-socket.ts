@@ -77,7 +77,8 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
   send(updates: readonly Update[]): void {
     // behind a close nothing may follow; the session counts as not given what was not confirmed
     if (this.#closing) return
-    this.#socket.write(this.#context.encoders.webSocket.encode(updates))
+    const { encoders, writes } = this.#context
+    writes.write(this.#socket, encoders.webSocket.encode(updates))
   }
 
   probe(): boolean {

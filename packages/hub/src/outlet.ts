@@ -19,6 +19,7 @@ export class Outlet {
   readonly #flushed = new Set<() => void>()
   readonly #run = (): void => this.flush()
   #noted: Flushable[] = []
+  #flushing = false
 
   /**
    * @param defer runs its argument when this turn's input is handled (`setImmediate`).
@@ -33,6 +34,11 @@ export class Outlet {
     this.#defer = defer
     this.#now = now
     this.#onThrow = onThrow
+  }
+
+  /** True while sessions are flushed; what `onFlushed` was given is called behind that. */
+  get flushing(): boolean {
+    return this.#flushing
   }
 
   note(one: Flushable): void {
@@ -51,6 +57,7 @@ export class Outlet {
     const noted = this.#noted
     this.#noted = []
     const now = this.#now()
+    this.#flushing = true
     for (let i = 0; i < noted.length; i++) {
       const one = noted[i] as Flushable
       one.noted = false
@@ -60,6 +67,7 @@ export class Outlet {
         this.#onThrow(thrown, one)
       }
     }
+    this.#flushing = false
     for (const run of this.#flushed) run()
   }
 }

@@ -1,0 +1,32 @@
+/**
+ * What a flush sends to many sockets leaves when all of it is encoded: the kernel's code and ours do not displace each
+ * other in the processor's caches once per socket, which costs a tenth of a delivery.
+ * Invariant: a socket is corked only while a flush goes on, so nothing is held across turns; its bytes keep their order.
+ */
+import type { Writable } from 'node:stream'
+
+export class GatheredWrites {
+  readonly #flushing: () => boolean
+  #corked: Writable[] = []
+
+  /** @param flushing does a flush go on, behind which `release` is called? */
+  constructor(flushing: () => boolean) {
+    this.#flushing = flushing
+  }
+
+  write(socket: Writable, bytes: Uint8Array): void {
+    if (socket.writableCorked === 0 && this.#flushing()) {
+      socket.cork()
+      this.#corked.push(socket)
+    }
+    socket.write(bytes)
+  }
+
+  /** Lets everything leave. Called after each flush. */
+  release(): void {
+    if (this.#corked.length === 0) return
+    const corked = this.#corked
+    this.#corked = []
+    for (const socket of corked) socket.uncork()
+  }
+}

@@ -205,7 +205,8 @@ export class TargetCall implements RequestListener, Timed {
     this.#state = 'answering'
     this.#response = response
     response.on('data', (part: Buffer) => {
-      countChunk(part.length)
+      // Node has read it into one memory and copied it into another
+      countChunk(2 * part.length)
       if (this.#state === 'answering' && !this.#exchange.write(part)) response.pause()
     })
     response.on('end', () => this.#finish(response))

@@ -137,10 +137,13 @@ function isStatus(status: unknown): boolean {
   return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
 }
 
+const MEMBERS: readonly string[] = ['status', 'type', 'data', 'headers']
+
 function isAnswer(result: unknown): result is AnswerObject {
   if (typeof result !== 'object' || result === null) return false
-  const { status, type, data, headers, ...others } = result as { [name: string]: unknown }
-  if (Object.keys(others).length > 0) return false
+  // most results are data, which the first of their names shows
+  for (const name of Object.keys(result)) if (!MEMBERS.includes(name)) return false
+  const { status, type, data, headers } = result as { [name: string]: unknown }
   if (headers !== undefined && (typeof headers !== 'object' || headers === null)) return false
   if (type !== undefined && !isMediaType(type)) return false
   if (status !== undefined && !isStatus(status)) return false

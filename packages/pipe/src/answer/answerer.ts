@@ -10,6 +10,7 @@ import { builtInHandlers } from '@sapwood/http'
 import type { Handlers, RequestHead } from '@sapwood/wire'
 import { isFault, parseTarget, unhandledReply } from '@sapwood/wire'
 import type { AnswerExchange, Answerer, RequestListener } from '../exchange.ts'
+import { isMethod } from '../request-line.ts'
 import { isForHub } from '../updates/hub-target.ts'
 import type { AnswerRule } from './answer-rules.ts'
 import { AnswerRules, ASKED } from './answer-rules.ts'
@@ -104,8 +105,6 @@ export function targetAnswerer(
   return new RoutingAnswerer([new TargetRoute(url, deps)], new AnswerRules(allow))
 }
 
-/** Neither a space nor `_` may stand in it: with either the name of another handler could be put together. */
-const METHOD = /^[A-Za-z-]{1,32}$/
 const METHOD_INVALID: Fault = {
   code: 'HEAD_INVALID',
   detail: 'the method of the request is none; it has letters and `-` only',
@@ -135,7 +134,7 @@ class RoutingAnswerer implements ClosableAnswerer {
   request(head: RequestHead, ends: boolean, exchange: AnswerExchange): RequestListener {
     const { target, method } = head
     if (isForHub(target)) return refused(exchange, NO_HUB, Code.unhandled)
-    if (!METHOD.test(method)) return refused(exchange, METHOD_INVALID, Code.threw)
+    if (!isMethod(method)) return refused(exchange, METHOD_INVALID, Code.threw)
     const mark = target.indexOf('?')
     const parsed = target.startsWith('/')
       ? parseTarget(ASKED, mark < 0 ? target : target.slice(0, mark))

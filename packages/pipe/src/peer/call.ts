@@ -18,8 +18,8 @@ import {
 import type { FieldList, RequestHead, ResponseHead } from '@sapwood/wire'
 import { isInterim, mediaType, NO_FIELDS, utf8 } from '@sapwood/wire'
 import type { AnswerListener, Asker, Exchange } from '../exchange.ts'
+import { checkMethod, targetOf } from '../request-line.ts'
 import { ANSWER_CANCELLED } from './peer-faults.ts'
-import { checkMethod, targetOf } from './request-line.ts'
 
 export interface CallOptions {
   /** `GET` where it is not said. */

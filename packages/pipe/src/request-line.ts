@@ -6,9 +6,14 @@ import { SapwoodError } from '@sapwood/core'
 
 const METHOD = /^[A-Za-z-]{1,32}$/
 
+/** Neither a space nor `_` may stand in it: with either the name of another handler could be put together. */
+export function isMethod(text: string): boolean {
+  return METHOD.test(text)
+}
+
 /** @throws SapwoodError HEAD_INVALID */
 export function checkMethod(verb: string): string {
-  if (METHOD.test(verb)) return verb
+  if (isMethod(verb)) return verb
   const detail = 'a verb has 1 to 32 letters and `-`, such as GET'
   throw new SapwoodError('HEAD_INVALID', detail, { status: 400 })
 }

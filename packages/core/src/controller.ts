@@ -7,13 +7,12 @@
 import { callAll } from './call-all.ts'
 import type { Component, Principal } from './component.ts'
 import { NO_ID, SYSTEM } from './component.ts'
+import { GONE, RECEIPT } from './control-path.ts'
 import { SapwoodError } from './errors.ts'
 import type { MailboxOptions } from './mailbox.ts'
 import { Mailbox } from './mailbox.ts'
 import type { Message } from './message.ts'
 import { jsonMessage } from './message.ts'
-import { RECEIPT } from './receipt.ts'
-import { GONE } from './router.ts'
 
 export interface ControllerDeps extends MailboxOptions {
   /** `length` random letters and digits. */

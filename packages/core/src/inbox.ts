@@ -8,24 +8,26 @@ import { callAll } from './call-all.ts'
 import { CancelSignal } from './cancel.ts'
 import type { Component, Principal } from './component.ts'
 import { NO_ID } from './component.ts'
+import { INBOX } from './control-path.ts'
 import type { Message } from './message.ts'
 import { message as makeMessage } from './message.ts'
 import { Code } from './outcome.ts'
 import type { Timed, Wheel } from './wheel.ts'
 import { Timer } from './wheel.ts'
 
-export const INBOX = '::inbox'
+/** What the path of each answer begins with. */
+const PREFIX = `${INBOX}/`
 
 /** The pattern that a component of this id subscribes for its answers. */
 export function inboxPattern(id: string): string {
-  return `${INBOX}/${id}/**`
+  return `${PREFIX}${id}/**`
 }
 
 /** The id whose inbox a path or pattern lies in, if it lies in one. */
 export function inboxOwner(path: string): string | undefined {
-  if (!path.startsWith('::inbox/')) return undefined
-  const end = path.indexOf('/', 8)
-  return path.slice(8, end < 0 ? path.length : end)
+  if (!path.startsWith(PREFIX)) return undefined
+  const end = path.indexOf('/', PREFIX.length)
+  return path.slice(PREFIX.length, end < 0 ? path.length : end)
 }
 
 export interface Question {
@@ -111,7 +113,7 @@ export class Inbox implements Component {
     }
     const index = this.#free.pop() ?? this.#slots.length
     const cancel = new CancelSignal()
-    const reply = `${INBOX}/${this.id}/${index}.${++this.#generation}`
+    const reply = `${PREFIX}${this.id}/${index}.${++this.#generation}`
     const slot = new Slot(this, index, answered, cancel, reply)
     const timer = new Timer(slot)
     this.#slots[index] = { slot, timer }

@@ -8,6 +8,23 @@ export type { Clock } from './clock.ts'
 export type { Component, Principal } from './component.ts'
 export { ANYONE, NO_ID, SYSTEM } from './component.ts'
 export { connection, parseConnection } from './connect-message.ts'
+export {
+  BYE,
+  CANCEL,
+  CONNECT,
+  CONNECTED,
+  DISCONNECT,
+  DISCONNECTED,
+  ERROR,
+  GAP,
+  GONE,
+  HELLO,
+  INBOX,
+  PING,
+  RECEIPT,
+  REPLY,
+  RESUMED,
+} from './control-path.ts'
 export type { ControllerDeps } from './controller.ts'
 export { Controller } from './controller.ts'
 export { countFault } from './count-fault.ts'
@@ -18,7 +35,7 @@ export { SOCKET_LIMIT } from './downstream.ts'
 export type { Fault } from './errors.ts'
 export { reasonOf, SapwoodError } from './errors.ts'
 export type { Question } from './inbox.ts'
-export { INBOX, Inbox, inboxOwner, inboxPattern, outcome } from './inbox.ts'
+export { Inbox, inboxOwner, inboxPattern, outcome } from './inbox.ts'
 export type { MailboxOptions } from './mailbox.ts'
 export { Mailbox } from './mailbox.ts'
 export { Matcher } from './matcher.ts'
@@ -52,16 +69,9 @@ export {
   pathFault,
   patternFault,
 } from './path.ts'
-export { RECEIPT, Receipt } from './receipt.ts'
+export { Receipt } from './receipt.ts'
 export type { RouterDeps } from './router.ts'
-export {
-  CONNECT,
-  CONNECTED,
-  DISCONNECT,
-  DISCONNECTED,
-  GONE,
-  Router,
-} from './router.ts'
+export { Router } from './router.ts'
 export type { Codec, Positions } from './update.ts'
 export { Mark, Update } from './update.ts'
 export type { Timed } from './wheel.ts'

@@ -5,8 +5,6 @@
 import type { Message, Meta } from './message.ts'
 import { JSON_TYPE, NO_META } from './message.ts'
 
-export const RECEIPT = '::receipt'
-
 export class Receipt implements Message {
   readonly id: string
   /** The position of what was published; the hub's position for what is not retained. */

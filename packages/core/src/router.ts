@@ -7,19 +7,14 @@
 import type { Component, Principal } from './component.ts'
 import { NO_ID, SYSTEM } from './component.ts'
 import { parseConnection } from './connect-message.ts'
+import { CONNECT, CONNECTED, DISCONNECT, DISCONNECTED, GONE, RECEIPT } from './control-path.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { SapwoodError } from './errors.ts'
 import type { Message } from './message.ts'
 import { message as makeMessage, TEXT_TYPE, textOf } from './message.ts'
 import { isControlPath, isDirectPath } from './path.ts'
-import { RECEIPT, Receipt } from './receipt.ts'
+import { Receipt } from './receipt.ts'
 import { Update } from './update.ts'
-
-export const CONNECT = '::connect'
-export const DISCONNECT = '::disconnect'
-export const CONNECTED = '::connected'
-export const DISCONNECTED = '::disconnected'
-export const GONE = '::gone'
 
 export interface RouterDeps {
   /** Finds the component that `id->pattern` names. */

@@ -5,8 +5,7 @@
  * answers, but for the last, no more than `KEPT_BYTES`.
  */
 import type { Message, Question } from '@sapwood/core'
-import { message as makeMessage, sizeOf } from '@sapwood/core'
-import { REPLY } from './control.ts'
+import { message as makeMessage, REPLY, sizeOf } from '@sapwood/core'
 
 /** Unanswered questions of one client. */
 export const OPEN = 256

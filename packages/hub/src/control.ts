@@ -7,20 +7,15 @@ import {
   bodyValue,
   CONNECTED,
   DISCONNECTED,
+  GAP,
+  HELLO,
   isDirectPath,
   jsonMessage,
   message as makeMessage,
+  PING,
+  RESUMED,
   Update,
 } from '@sapwood/core'
-
-export const HELLO = '::hello'
-export const ERROR = '::error'
-export const RESUMED = '::resumed'
-export const GAP = '::gap'
-export const PING = '::ping'
-export const REPLY = '::reply'
-export const CANCEL = '::cancel'
-export const BYE = '::bye'
 
 /** The protocol that `::hello` tells. */
 export const VERSION = 1

@@ -7,8 +7,8 @@
  * give is told as `::gap`.
  */
 import type { Component, Downstream, Farewell } from '@sapwood/core'
-import { Mark, Update } from '@sapwood/core'
-import { control, GAP, restamped } from './control.ts'
+import { GAP, Mark, Update } from '@sapwood/core'
+import { control, restamped } from './control.ts'
 import type { FollowerOutput } from './follower.ts'
 import { Follower } from './follower.ts'
 import { Outbox } from './outbox.ts'

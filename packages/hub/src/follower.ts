@@ -11,8 +11,8 @@
  * be given any more is told as a gap, to a client that may not have seen that it was told once more.
  */
 import type { Update } from '@sapwood/core'
+import { GAP, RESUMED } from '@sapwood/core'
 import type { GapReason } from './control.ts'
-import { GAP, RESUMED } from './control.ts'
 import type { Engine, Interest, ReadRequest, ReadResult } from './engine.ts'
 import type { Position } from './position.ts'
 import { formatPosition, parsePosition } from './position.ts'

@@ -10,6 +10,7 @@ import {
   Code,
   covers,
   DISCONNECT,
+  ERROR,
   INBOX,
   inboxOwner,
   isControlPath,
@@ -143,11 +144,8 @@ export class Gate implements Component {
     if (message.meta.reply !== undefined) {
       this.#deps.reply(message.meta.reply, outcome(Code.refused, 403, 'NOT_ALLOWED', detail))
     } else {
-      sender.update(
-        this,
-        '::error',
-        jsonMessage({ code: 'NOT_ALLOWED', detail, pattern, status: 403 }),
-      )
+      const told = { code: 'NOT_ALLOWED', detail, pattern, status: 403 }
+      sender.update(this, ERROR, jsonMessage(told))
     }
   }
 }

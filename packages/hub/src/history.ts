@@ -5,8 +5,16 @@
  * Invariant: nothing is dispatched that the engine has not taken.
  */
 import type { Component, Message, Principal, Wheel } from '@sapwood/core'
-import { ANYONE, isPlainPath, jsonMessage, NO_ID, RECEIPT, Receipt, SYSTEM } from '@sapwood/core'
-import { ERROR } from './control.ts'
+import {
+  ANYONE,
+  ERROR,
+  isPlainPath,
+  jsonMessage,
+  NO_ID,
+  RECEIPT,
+  Receipt,
+  SYSTEM,
+} from '@sapwood/core'
 import type { Engine } from './engine.ts'
 
 export interface HistoryOptions {

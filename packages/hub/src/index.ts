@@ -1,9 +1,19 @@
 /** The hub: gate, history, sessions, presence. It listens nowhere by itself. */
 
 export type { Downstream, Farewell } from '@sapwood/core'
-export { SOCKET_LIMIT } from '@sapwood/core'
+export {
+  BYE,
+  CANCEL,
+  ERROR,
+  GAP,
+  HELLO,
+  PING,
+  REPLY,
+  RESUMED,
+  SOCKET_LIMIT,
+} from '@sapwood/core'
 export type { GapReason } from './control.ts'
-export { BYE, CANCEL, ERROR, GAP, HELLO, PING, REPLY, RESUMED, VERSION } from './control.ts'
+export { VERSION } from './control.ts'
 export { Counters } from './counters.ts'
 export type { Answerer, NamedPeers } from './directory.ts'
 export type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './engine.ts'

@@ -4,7 +4,7 @@
  * Invariant: a client that does not get a name, or loses it, is told why.
  */
 import type { Component, Fault, Principal } from '@sapwood/core'
-import { ERROR } from './control.ts'
+import { ERROR } from '@sapwood/core'
 import type { Counters } from './counters.ts'
 import type { Directory } from './directory.ts'
 import { nameTaken } from './directory.ts'

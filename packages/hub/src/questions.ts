@@ -4,8 +4,16 @@
  * Invariant: a question ends once, by its answer, its asker's cancel, or `lost`; `bytes` is what the open ones measure.
  */
 import type { Message, Meta } from '@sapwood/core'
-import { Code, isStream, message as makeMessage, outcome, sizeOf, Update } from '@sapwood/core'
-import { CANCEL, control } from './control.ts'
+import {
+  CANCEL,
+  Code,
+  isStream,
+  message as makeMessage,
+  outcome,
+  sizeOf,
+  Update,
+} from '@sapwood/core'
+import { control } from './control.ts'
 
 interface Open {
   readonly replyPath: string

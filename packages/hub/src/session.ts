@@ -23,15 +23,17 @@ import {
   bodyValue,
   CONNECTED,
   DISCONNECTED,
+  ERROR,
   isDirectPath,
   NO_ID,
+  PING,
   RECEIPT,
   Timer,
   textOf,
   Update,
 } from '@sapwood/core'
 import type { Asks } from './asks.ts'
-import { connected, control, ERROR, hello, isKept, PING, restamped } from './control.ts'
+import { connected, control, hello, isKept, restamped } from './control.ts'
 import { Dialogue } from './dialogue.ts'
 import { Feed } from './feed.ts'
 import type { Grantee } from './gate.ts'

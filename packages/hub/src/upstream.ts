@@ -5,9 +5,12 @@
 import type { Component, Fault, Message, Meta, Principal } from '@sapwood/core'
 import {
   bodyValue,
+  CANCEL,
   CONNECT,
   connection,
   DISCONNECT,
+  ERROR,
+  HELLO,
   isControlPath,
   isDirectPath,
   jsonMessage,
@@ -16,10 +19,10 @@ import {
   pathFault,
   patternFault,
   RECEIPT,
+  REPLY,
   textOf,
 } from '@sapwood/core'
 import { OPEN } from './asks.ts'
-import { CANCEL, ERROR, HELLO, REPLY } from './control.ts'
 import type { Session } from './session.ts'
 import type { SessionHost } from './session-host.ts'
 

@@ -12,6 +12,8 @@ import type { Codec, Message, Update } from '@sapwood/core'
 import {
   CONNECTED,
   DISCONNECTED,
+  ERROR,
+  HELLO,
   isControlPath,
   JSON_TYPE,
   message as makeMessage,
@@ -96,10 +98,10 @@ interface Control {
 
 /** What the hub tells a client, in the words that a line has for it. */
 const CONTROL: Readonly<Record<string, (control: Control) => string>> = {
-  '::hello': ({ id }) => String(id),
+  [HELLO]: ({ id }) => String(id),
   [CONNECTED]: ({ pattern }) => String(pattern),
   [DISCONNECTED]: ({ pattern }) => String(pattern),
-  '::error': ({ code, detail }) => `${code} ${detail}`,
+  [ERROR]: ({ code, detail }) => `${code} ${detail}`,
 }
 
 function controlText(path: string, json: string): string {

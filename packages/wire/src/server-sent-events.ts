@@ -4,7 +4,7 @@
  * Invariant: the last id that a browser saw is a position that nothing before it is owed.
  */
 import type { Codec } from '@sapwood/core'
-import { isControlPath } from '@sapwood/core'
+import { ERROR, isControlPath } from '@sapwood/core'
 import { envelopeText } from './envelope.ts'
 import { Slot } from './slots.ts'
 import { utf8 } from './utf8.ts'
@@ -24,7 +24,7 @@ export const serverSentEvent: Codec<Uint8Array> = {
 
 /** How a control path is called as an event. @example eventName('::connected') // 'connected' */
 export function eventName(path: string): string {
-  return path === '::error' ? PROBLEM : path.slice(2)
+  return path === ERROR ? PROBLEM : path.slice(2)
 }
 
 /** Tells the browser how long to wait before it connects again, in milliseconds. */

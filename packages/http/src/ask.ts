@@ -8,7 +8,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Component, Fault, Message, Principal, Question } from '@sapwood/core'
 import { Code, message as makeMessage, NO_ID, nounOf, outcome } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
-import { parseAsk } from '@sapwood/wire'
+import { isFault } from '@sapwood/wire'
+import { askedBy, isAsked } from './asked.ts'
 import { readBody } from './body.ts'
 import type { AnyCall, Call, HttpContext } from './call.ts'
 import { askRefusal, handedTo, handOn } from './peers.ts'
@@ -18,13 +19,11 @@ import { LOST } from './unanswered.ts'
 import { Upload } from './upload.ts'
 import type { WholeRequest } from './whole/whole-request.ts'
 
-const PREFIX = '/client'
-
 /** Takes a call to `/client/<name>/…`. */
 export function ask(call: Call): void {
-  const { context } = call
-  const read = askedBy(call)
-  if ('code' in read) return call.problem(read)
+  const { context, request, head } = call
+  const read = askedBy(request, head)
+  if (isFault(read)) return call.problem(read)
   const { asked, gateway } = handedTo(context, read, call.method)
   call.identify(undefined, (principal) => {
     const refused = askRefusal(context, principal, asked)
@@ -44,23 +43,18 @@ export function ask(call: Call): void {
 
 /** The same for a request that came whole. @returns false if it is for no peer. */
 export function askWhole(call: AnyCall<WholeRequest>): boolean {
-  const { context } = call
+  const { context, request, head } = call
   const { peers } = context.options
   // of several at once the server asks all before the first is answered
-  if (peers === undefined || call.request.isFollowed) return false
-  const asked = askedBy(call)
-  if ('code' in asked || !peers.has(asked.name)) return false
+  if (peers === undefined || request.isFollowed) return false
+  const asked = askedBy(request, head)
+  if (isFault(asked) || !peers.has(asked.name)) return false
   call.identify(undefined, (principal) => {
     const refused = askRefusal(context, principal, asked)
     if (refused === undefined) handOn(call, peers, asked)
     else call.problem(refused)
   })
   return true
-}
-
-function askedBy({ request, head }: AnyCall): Ask | Fault {
-  const rest = (request.url ?? '').slice(PREFIX.length)
-  return parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
 }
 
 function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefined): void {
@@ -70,13 +64,13 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
   if ('code' in read) return call.problem(read, codeHeader(Code.threw))
   const question = questionOf(call, principal, asked, read)
   const { name, wait = hub.all.ask.wait } = asked
-  let isAsked = !hub.directory.isAway(name)
+  let isPut = !hub.directory.isAway(name)
   const askNow = (): (() => void) => {
-    isAsked = true
+    isPut = true
     return hub.ask(question, (answer) => respond(call, answer))
   }
   // the wait for somebody to come is not time that an answer takes
-  let cancel = isAsked
+  let cancel = isPut
     ? askNow()
     : hub.directory.whenBack(name, wait, (absent) => {
         if (absent === undefined) cancel = askNow()
@@ -85,7 +79,7 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
   const unanswered = {
     stopped(): void {
       cancel()
-      respond(call, isAsked ? outcome(Code.lost, 502, LOST.code, LOST.detail) : neverAsked(name))
+      respond(call, isPut ? outcome(Code.lost, 502, LOST.code, LOST.detail) : neverAsked(name))
     },
   }
   call.context.unanswered.add(unanswered)
@@ -120,10 +114,11 @@ function questionOf(
 /** Who gets the body of this request while it comes, whatever its length: a handler, a peer, or nobody. */
 export function streamsTo(
   context: HttpContext,
-  { url = '', method = 'GET' }: IncomingMessage,
+  request: IncomingMessage,
 ): 'handler' | 'peer' | undefined {
-  const asked = url.startsWith(`${PREFIX}/`) ? parseAsk(url.slice(PREFIX.length)) : undefined
-  if (asked === undefined || 'code' in asked) return undefined
+  const { url = '', method = 'GET' } = request
+  const asked = isAsked(url) ? askedBy(request) : undefined
+  if (asked === undefined || isFault(asked)) return undefined
   if (handedTo(context, asked, method).gateway !== undefined) return 'peer'
   return context.hub.directory.takesStream(asked.name, method, asked.path) ? 'handler' : undefined
 }

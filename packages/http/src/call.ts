@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fault, Principal } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
+import { isAsked } from './asked.ts'
 import type { BatchEncoders } from './batch-encoder.ts'
 import type { Bodies } from './body.ts'
 import type { Bridges } from './bridges.ts'
@@ -33,8 +34,6 @@ export interface HttpContext {
 }
 
 const NO_HEADERS: Headers = []
-/** Where clients are asked. */
-const ASKED = '/client/'
 
 export class Call<
   Request extends HttpRequest = IncomingMessage,
@@ -96,7 +95,7 @@ export class Call<
   /** Answers a problem, and counts it. */
   problem(fault: Fault, headers: Headers = NO_HEADERS): void {
     this.context.hub.counters.fault(fault.code)
-    const all = this.path.startsWith(ASKED) ? askedHeaders(headers) : headers
+    const all = isAsked(this.path) ? askedHeaders(headers) : headers
     answerProblem(this.response, fault, [...all, ...this.cors])
   }
 

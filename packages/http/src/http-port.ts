@@ -8,6 +8,7 @@ import { createServer } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Fault } from '@sapwood/core'
 import { askWhole, streamsTo } from './ask.ts'
+import { isAsked } from './asked.ts'
 import type { Assets } from './assets.ts'
 import { publishBatch } from './batch.ts'
 import { bodyTooLarge } from './body.ts'
@@ -117,7 +118,7 @@ export class HttpPort {
     const bytes = request.body?.length ?? 0
     if (bytes > body || (stream > 0 && bytes > stream)) return false
     const call = new Call(this.#context, request, response, head)
-    if (call.path.startsWith('/client/')) return askWhole(call)
+    if (isAsked(call.path)) return askWhole(call)
     if (request.method !== 'POST' && request.method !== 'PUT') return false
     if (call.path.startsWith('/update/')) publish(call)
     else if (call.path === '/update') publishBatch(call)

@@ -22,10 +22,10 @@ import {
   acceptAnswer,
   closeFrame,
   isFault,
-  parseAsk,
   WEB_SOCKET_GUID,
   webSocketHandshake,
 } from '@sapwood/wire'
+import { askedBy, isAsked } from './asked.ts'
 import type { BridgeRefusal } from './bridges.ts'
 import type { HttpContext } from './call.ts'
 import { isDeclined, offeredProtocols, readWithoutUpgrade } from './declined-upgrade.ts'
@@ -42,7 +42,6 @@ import { readQuery } from './target.ts'
 import { WebSocketDownstream } from './web-socket.ts'
 
 const SESSION = '/ws'
-const CLIENT = '/client/'
 const REFUSED = codeHeader(Code.refused)
 const ABSENT = codeHeader(Code.absent)
 const NO_UPGRADE = fault(
@@ -86,16 +85,18 @@ export class Upgrades {
     const { open } = this
     const [path = '', query = ''] = (request.url ?? '').split('?', 2)
     const { peers, target } = context.options
-    const isAsked = (peers ?? target) !== undefined && path.startsWith(CLIENT)
+    const isHandedOn = (peers ?? target) !== undefined && isAsked(path)
     const isForSocket = path === SESSION || context.bridges.serves(path)
-    const isPlain = isAsked ? isDeclined(request) : !offeredProtocols(request).includes('websocket')
+    const isPlain = isHandedOn
+      ? isDeclined(request)
+      : !offeredProtocols(request).includes('websocket')
     if (isPlain && !isForSocket) return readWithoutUpgrade(this.#server, request, socket, first)
     const head = readHead(request)
     const upgrade: Upgrade = { context, request, head, path, socket, first }
     // from now on, since whoever says who it is may take its time
     open.add(socket)
     socket.on('close', () => open.delete(socket))
-    if (isAsked) return handOn(upgrade)
+    if (isHandedOn) return handOn(upgrade)
     if (!isForSocket) {
       return refuse(context, socket, fault('NOT_FOUND', 'WebSockets are served at /ws', 404))
     }
@@ -123,8 +124,7 @@ function handOn({ context, request, head, socket, first }: Upgrade): void {
   const { trust } = context
   const refused = trust.hostRefusal(head) ?? trust.pageRefusal(head)
   if (refused !== undefined) return refuse(context, socket, refused, REFUSED)
-  const rest = (request.url ?? '').slice(CLIENT.length - 1)
-  const read = parseAsk(rest, { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] })
+  const read = askedBy(request, head)
   if (isFault(read)) return refuse(context, socket, read, REFUSED)
   const { asked: target, gateway } = handedTo(context, read, request.method)
   trust.identify(request, head, undefined, {

@@ -2,12 +2,13 @@
  * `POST /connect/<id>` and `POST /disconnect/<id>`: the back end subscribes a client after its own check of rights
  * (DB-22). The grant lasts until it is taken back or the session ends.
  */
-import type { Fault, Principal } from '@sapwood/core'
-import { CONNECT, connection, DISCONNECT, NO_ID, patternFault } from '@sapwood/core'
+import type { Principal } from '@sapwood/core'
+import { CONNECT, connection, DISCONNECT, NO_ID } from '@sapwood/core'
 import { parsePosition, Session } from '@sapwood/hub'
 import { textOf } from './body.ts'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
+import { NO_POSITION, patternProblem, tooManyPatterns } from './pattern-problem.ts'
 import { fault } from './problem.ts'
 import { decodeSegment, readQuery } from './target.ts'
 
@@ -42,12 +43,6 @@ function change(call: Call, path: typeof CONNECT | typeof DISCONNECT): void {
   })
 }
 
-/** What a position looks like is for nobody to know; that this is none, is. */
-export const NO_POSITION: Fault = fault(
-  'POSITION_INVALID',
-  'this is no position; send one that the hub told',
-)
-
 function apply(
   call: Call,
   principal: Principal,
@@ -68,18 +63,12 @@ function apply(
     return call.problem(fault('BODY_INVALID', detail))
   }
   for (const pattern of patterns) {
-    const wrong = patternFault(pattern, hub.settings.path)
-    if (wrong !== undefined || pattern.includes('->')) {
-      const reason = wrong ?? 'has "->" in it'
-      return call.problem(
-        fault('PATTERN_INVALID', `the pattern "${pattern.slice(0, 64)}" ${reason}`),
-      )
-    }
+    const wrong = patternProblem(pattern, hub.settings.path)
+    if (wrong !== undefined) return call.problem(wrong)
   }
   const all = new Set([...session.patterns.keys(), ...patterns])
   if (path === CONNECT && all.size > hub.settings.patterns) {
-    const detail = `a client may hold ${hub.settings.patterns} patterns; see limits.patterns`
-    return call.problem(fault('LIMIT_PATTERNS', detail))
+    return call.problem(tooManyPatterns(hub.settings.patterns))
   }
   const sender = { id: NO_ID, principal, update: () => undefined }
   for (const pattern of patterns) hub.update(sender, path, connection(id, pattern, after))

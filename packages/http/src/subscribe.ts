@@ -2,13 +2,13 @@
  * What SSE, streams and long polls have in common: `?path=` subscribes an anonymous session, a token in the path finds
  * the session that it belongs to.
  */
-import type { Fault, PathLimits, Principal } from '@sapwood/core'
-import { CONNECT, jsonMessage, NO_META, patternFault } from '@sapwood/core'
+import type { Fault, Principal } from '@sapwood/core'
+import { CONNECT, jsonMessage, NO_META } from '@sapwood/core'
 import type { Hub, Session } from '@sapwood/hub'
 import { ERROR, parsePosition } from '@sapwood/hub'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
-import { NO_POSITION } from './connect.ts'
+import { NO_POSITION, patternProblem, tooManyPatterns } from './pattern-problem.ts'
 import { fault } from './problem.ts'
 import { readQuery } from './target.ts'
 
@@ -16,12 +16,12 @@ import { readQuery } from './target.ts'
 export interface Subscription {
   readonly patterns: readonly string[]
   /** What came beside those and is none. */
-  readonly wrong: readonly PatternFault[]
+  readonly wrong: readonly WrongPattern[]
   readonly after: string | undefined
   readonly token: string | undefined
 }
 
-interface PatternFault extends Fault {
+interface WrongPattern extends Fault {
   readonly pattern: string
 }
 
@@ -34,12 +34,13 @@ export function readSubscription(call: Call, known: readonly string[]): Subscrip
   if ('code' in query) return query
   const given = query.getAll('path')
   const { patterns: most, path: limits } = call.context.hub.settings
-  const wrong = given.flatMap((pattern) => patternProblem(pattern, limits) ?? [])
+  const wrong = given.flatMap((pattern) => {
+    const problem = patternProblem(pattern, limits)
+    return problem === undefined ? [] : [{ ...problem, pattern }]
+  })
   const [first] = wrong
   if (first !== undefined && wrong.length === given.length) return first
-  if (given.length > most) {
-    return fault('LIMIT_PATTERNS', `a client may hold ${most} patterns; see limits.patterns`)
-  }
+  if (given.length > most) return tooManyPatterns(most)
   const patterns = given.filter((pattern) => wrong.every((one) => one.pattern !== pattern))
   const named = CURSORS.map((name) => query.get(name)).find((value) => value !== null)
   if (named !== undefined && named !== null && parsePosition(named) === undefined)
@@ -47,14 +48,6 @@ export function readSubscription(call: Call, known: readonly string[]): Subscrip
   // what a browser kept from another hub is no mistake of its page: the session tells a gap
   const after = call.head['last-event-id'] || named || undefined
   return { patterns, wrong, after, token: query.get('token') ?? undefined }
-}
-
-function patternProblem(pattern: string, limits: PathLimits): PatternFault | undefined {
-  const reason =
-    patternFault(pattern, limits) ?? (pattern.includes('->') ? 'has "->" in it' : undefined)
-  if (reason === undefined) return undefined
-  const detail = `the pattern "${pattern.slice(0, 64)}" ${reason}`
-  return { ...fault('PATTERN_INVALID', detail), pattern }
 }
 
 /** Where a client stands: where it says, if that is a position, or where its session is. */

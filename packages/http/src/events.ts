@@ -43,8 +43,7 @@ function follow(call: Call, kind: 'sse' | 'stream'): void {
     const downstream = new EventStream(kind, call.response, socket, encoder, writes)
     downstream.open(opened, call.cors)
     if (known !== undefined) {
-      const cursor = wanted.after === undefined ? {} : { after: wanted.after }
-      opened.attach(downstream, { resumed: true, principal, ...cursor })
+      opened.attach(downstream, { resumed: true, principal, after: wanted.after })
       subscribeAll(hub, opened, { ...wanted, after: undefined })
     } else {
       // first what it follows: its hello must not tell a position beyond what it is owed

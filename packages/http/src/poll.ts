@@ -72,8 +72,7 @@ function again(
     return
   }
   const downstream = makeDownstream(call, session)
-  const cursor = wanted.after === undefined ? {} : { after: wanted.after }
-  session.attach(downstream, { resumed: true, principal, ...cursor })
+  session.attach(downstream, { resumed: true, principal, after: wanted.after })
   downstream.from(startOf(wanted, session))
   subscribeAll(hub, session, { ...wanted, after: undefined })
   session.flush(hub.wheel.now())

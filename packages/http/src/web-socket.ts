@@ -13,7 +13,7 @@
 import type { Duplex } from 'node:stream'
 import type { Fault, Principal, Timed } from '@sapwood/core'
 import { jsonMessage, sizeOf, Timer, Update } from '@sapwood/core'
-import type { AttachOptions, Downstream, Farewell, Session } from '@sapwood/hub'
+import type { Downstream, Farewell, Session } from '@sapwood/hub'
 import { ERROR, HELLO, SOCKET_LIMIT } from '@sapwood/hub'
 import type { Frame, WebSocketHandler } from '@sapwood/wire'
 import {
@@ -227,7 +227,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
       hub.sessions.rotate(known, resume)
       this.#rotated = true
     }
-    session.attach(this, attachment(hello, principal, known !== undefined))
+    session.attach(this, known && { resumed: true, principal, after: hello.after })
     if (hello.name !== undefined) hub.claim(session, hello.name)
     const waiting = this.#waiting
     this.#waiting = undefined
@@ -273,8 +273,3 @@ const HELLO_LATE = fault(
   'HELLO_TIMEOUT',
   'nothing came within limits.header_time; begin with {"path":"::hello","message":{"version":1}}',
 )
-
-function attachment(hello: Hello, principal: Principal, resumed: boolean): AttachOptions {
-  if (!resumed) return {}
-  return { resumed, principal, ...(hello.after !== undefined && { after: hello.after }) }
-}

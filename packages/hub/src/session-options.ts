@@ -17,7 +17,7 @@ export interface AttachOptions {
   /** The client came back: replay what it missed. */
   readonly resumed?: boolean
   /** The last position that the client saw. */
-  readonly after?: string
+  readonly after?: string | undefined
   /** Who the client is now. */
   readonly principal?: Principal
 }

@@ -31,8 +31,7 @@ export function updateHost(hub: Hub, body: number): UpdateHost<Session> {
     },
     resume(session, secret, after, { principal, downstream }) {
       hub.sessions.rotate(session, secret)
-      const cursor = after === undefined ? {} : { after }
-      session.attach(downstream, { resumed: true, principal: asPeer(principal), ...cursor })
+      session.attach(downstream, { resumed: true, principal: asPeer(principal), after })
     },
     settled: (session) => hub.sessions.forgetFormer(session),
     claim: (session, name) => hub.claim(session, name),

@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fault, Message, Meta, Timed, Wheel } from '@sapwood/core'
 import { BYTES_TYPE, JSON_TYPE, message, NO_META, TEXT_TYPE, Timer } from '@sapwood/core'
 import { isJson, isSurelyJson, mediaType, singleLine } from '@sapwood/wire'
+import { LINGER } from './end-socket.ts'
 import { fault } from './problem.ts'
 import { STOPPED } from './unanswered.ts'
 
@@ -137,7 +138,7 @@ export class Bodies implements Timed {
     taker.refuse(problem)
     // the rest is read and dropped for a moment, so that the answer is not lost in a reset
     request.resume()
-    taker.response.once('finish', () => setTimeout(() => request.destroy(), 500).unref())
+    taker.response.once('finish', () => setTimeout(() => request.destroy(), LINGER).unref())
   }
 }
 

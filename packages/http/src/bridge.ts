@@ -17,17 +17,12 @@ import { SOCKET_LIMIT } from '@sapwood/hub'
 import { countChunk } from '@sapwood/net'
 import type { WebSocketHandler } from '@sapwood/wire'
 import { binaryHeader, closeFrame, pingFrame, pongFrame, WebSocketDecoder } from '@sapwood/wire'
-import { CLOSE_CODES } from './farewell.ts'
+import { CLOSE_CODES, closeAnswer, NORMAL, SILENT } from './farewell.ts'
 
 /** Milliseconds in which an end may take what is left for it, and close. */
 const LINGER = 10_000
-const NORMAL = 1000
-/** The close code of a client that gave none. */
-const NO_CODE = 1005
 /** The gateway's other side failed (registered with IANA). */
 const BAD_GATEWAY = 1014
-/** The close code where nothing moved: the client may come back when it has something to say. */
-const IDLE = 4104
 
 /** What a bridge is told and what it tells; one for all of them. */
 export interface BridgeHost {
@@ -101,7 +96,7 @@ export class Bridge implements WebSocketHandler, Timed {
 
   /** The browser closes, or answers our close. */
   closed(code: number): void {
-    this.#close(code === NO_CODE ? NORMAL : code, '')
+    this.#close(closeAnswer(code), '')
     this.#browser.end()
   }
 
@@ -133,7 +128,7 @@ export class Bridge implements WebSocketHandler, Timed {
     if (this.#state === 'closing') return this.#destroy()
     const { heartbeat, idle, wheel } = this.#host
     const now = wheel.now()
-    if (idle > 0 && now - this.#moved >= idle) return this.#fail(IDLE, 'BRIDGE_IDLE')
+    if (idle > 0 && now - this.#moved >= idle) return this.#fail(SILENT, 'BRIDGE_IDLE')
     // who is not read cannot be heard: then it is for the target to take something, within `idle`
     if (this.#browser.isPaused()) this.#heard = now
     if (this.#heard >= this.#probed) this.#probed = 0

@@ -2,8 +2,8 @@
 import type { Duplex } from 'node:stream'
 import type { Wheel } from '@sapwood/core'
 
-/** How long the rest of what comes is read and dropped, in milliseconds. */
-const LINGER = 500
+/** How long the rest of what comes is read and dropped behind an answer, in milliseconds. */
+export const LINGER = 500
 
 /** Sends `last` and ends the socket: at once this way, the other way when its client has ended too, or soon. */
 export function endSocket(socket: Duplex, last: string, wheel: Wheel): void {

@@ -6,6 +6,7 @@ import type { Fault, Principal } from '@sapwood/core'
 import type { Session } from '@sapwood/hub'
 import type { Call } from './call.ts'
 import { EventStream, sendAway } from './event-stream.ts'
+import { comeBackLater } from './farewell.ts'
 import { fault } from './problem.ts'
 import type { Subscription } from './subscribe.ts'
 import { readSubscription, refusedAll, startOf, subscribeAll } from './subscribe.ts'
@@ -31,10 +32,9 @@ function follow(call: Call, kind: 'sse' | 'stream'): void {
     const known = token === '' ? undefined : hub.sessions.find(token)
     const full = known ? undefined : hub.sessions.full(trust.address(call.request, call.head))
     if (hub.draining || full !== undefined) {
-      const reason = hub.draining ? 'drain' : 'full'
-      const retryAfter = 1000 + Math.floor(Math.random() * 4000)
+      const farewell = comeBackLater(hub.draining ? 'drain' : 'full')
       const at = startOf(wanted, known ?? { watermark: hub.position })
-      return sendAway(call.response, kind, { reason, retryAfter }, encoder, call.cors, at)
+      return sendAway(call.response, kind, farewell, encoder, call.cors, at)
     }
     const { socket } = call.response
     if (socket === null) return call.problem(PIPELINED)

@@ -16,6 +16,25 @@ export const CLOSE_CODES: Readonly<Record<Farewell['reason'], number>> = {
   dead: 4200,
 }
 
+/** The close code of a normal end. */
+export const NORMAL = 1000
+/** What stands for the close code of a client that gave none; it is never sent. */
+export const NO_CODE = 1005
+/** The close code where nothing came for too long: the client may come back when it has something to say. */
+export const SILENT = 4104
+/** Milliseconds that the other end has to answer a close. */
+export const CLOSING = 2000
+
+/** The code that answers a close with `code`. */
+export function closeAnswer(code: number): number {
+  return code === NO_CODE ? NORMAL : code
+}
+
+/** For a client that cannot be served now. In one to five seconds it may try again: not all of them at once. */
+export function comeBackLater(reason: 'full' | 'drain'): Farewell {
+  return { reason, retryAfter: 1000 + Math.floor(Math.random() * 4000) }
+}
+
 /** The last update that a client gets. */
 export function bye(farewell: Farewell, at: string): Update {
   const { reason, retryAfter } = farewell

@@ -7,9 +7,7 @@ import type { Message } from '@sapwood/core'
 import { isStream } from '@sapwood/core'
 import { httpAnswer } from '@sapwood/wire'
 import type { Call } from './call.ts'
-
-/** Milliseconds for which the rest of a request is read and dropped behind an answer. */
-const LINGER = 500
+import { LINGER } from './end-socket.ts'
 
 /** Answers `call` with what was answered to its question. Does nothing if its answer has begun. */
 export function respond(call: Call, answer: Message): void {

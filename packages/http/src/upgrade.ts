@@ -30,6 +30,7 @@ import type { BridgeRefusal } from './bridges.ts'
 import type { HttpContext } from './call.ts'
 import { isDeclined, offeredProtocols, readWithoutUpgrade } from './declined-upgrade.ts'
 import { endSocket } from './end-socket.ts'
+import { CLOSING } from './farewell.ts'
 import type { HttpRequest } from './http-message.ts'
 import { askRefusal, handedTo } from './peers.ts'
 import { fault, rawProblem } from './problem.ts'
@@ -52,8 +53,6 @@ const NO_UPGRADE = fault(
 /** The subprotocols of the two. A page that uses a bridge may name its own by its usual name, or none. */
 const SESSION_PROTOCOLS = ['sapwood.v1'] as const
 const BRIDGE_PROTOCOLS = ['binary'] as const
-/** Milliseconds that the other end has to answer a close. */
-const CLOSING = 2000
 
 /** A request that wants to become a WebSocket. */
 interface Upgrade {

@@ -25,7 +25,16 @@ import {
   WebSocketDecoder,
 } from '@sapwood/wire'
 import type { HttpContext } from './call.ts'
-import { bye, CLOSE_CODES } from './farewell.ts'
+import {
+  bye,
+  CLOSE_CODES,
+  CLOSING,
+  closeAnswer,
+  comeBackLater,
+  NO_CODE,
+  NORMAL,
+  SILENT,
+} from './farewell.ts'
 import type { Hello } from './hello.ts'
 import { readHello } from './hello.ts'
 import { fault } from './problem.ts'
@@ -33,13 +42,9 @@ import { FRAME_OVERHEAD } from './settings.ts'
 
 /** Frames that may wait for a hello to be answered. */
 const WAITING = 1024
-/** Milliseconds that the other end has to answer a close. */
-const CLOSING = 2000
 /** Close codes by which a client says good-bye; from 4000 to 4099 it will not come back. */
-const GOOD_BYE: ReadonlySet<number> = new Set([1000, 1001, 1005])
+const GOOD_BYE: ReadonlySet<number> = new Set([NORMAL, 1001, NO_CODE])
 const ABNORMAL = 1006
-/** The close code of a silent client: it may come back when it has something to say. */
-const SILENT = 4104
 
 export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed {
   readonly kind = 'ws'
@@ -131,7 +136,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
   /** The other end closes, or answers our close. */
   closed(code: number): void {
     this.#code = code
-    if (!this.#closing) this.#close(code === 1005 ? 1000 : code, '')
+    if (!this.#closing) this.#close(closeAnswer(code), '')
     this.#socket.end()
   }
 
@@ -216,8 +221,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
     const full = known === undefined ? hub.sessions.full(this.#address) : undefined
     if (full !== undefined || hub.draining) {
       hub.counters.fault(full?.code ?? 'DRAINING')
-      const retryAfter = 1000 + Math.floor(Math.random() * 4000)
-      this.close({ reason: full ? 'full' : 'drain', retryAfter })
+      this.close(comeBackLater(full ? 'full' : 'drain'))
       return
     }
     const principal = this.#principal

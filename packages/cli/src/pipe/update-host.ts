@@ -4,6 +4,7 @@
  * Invariant: a session that began over the pipe is resumed over the pipe alone, by a certificate of the same name; its rights
  * are those that the gate gives to that name, and to whatever else the certificate says of its holder.
  */
+import { comeBackLater } from '@sapwood/http'
 import type { Hub, Session } from '@sapwood/hub'
 import type { UpdateHost } from '@sapwood/pipe'
 import { asPeer } from './peer-rules.ts'
@@ -20,8 +21,7 @@ export function updateHost(hub: Hub, body: number): UpdateHost<Session> {
       const full = hub.sessions.full(address)
       if (full === undefined && !hub.draining) return undefined
       hub.counters.fault(full?.code ?? 'DRAINING')
-      const retryAfter = 1000 + Math.floor(Math.random() * 4000)
-      return { reason: full ? 'full' : 'drain', retryAfter }
+      return comeBackLater(full ? 'full' : 'drain')
     },
     find: (secret, { id }) => hub.sessions.find(secret, id),
     open({ principal, address, downstream }) {

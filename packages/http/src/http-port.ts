@@ -24,7 +24,7 @@ import { route } from './routes.ts'
 import { FRAME_OVERHEAD } from './settings.ts'
 import { Upgrades } from './upgrade.ts'
 import type { WholeRequest } from './whole/whole-request.ts'
-import { WholeRequests } from './whole/whole-requests.ts'
+import { lookEvery, WholeRequests } from './whole/whole-requests.ts'
 import type { WholeResponse } from './whole/whole-response.ts'
 
 export class HttpPort {
@@ -69,7 +69,7 @@ export class HttpPort {
     const server = createServer({
       headersTimeout: limits.headerTime,
       requestTimeout: 0,
-      connectionsCheckingInterval: Math.max(50, Math.min(1000, limits.headerTime / 4)),
+      connectionsCheckingInterval: lookEvery(limits.headerTime),
       keepAliveTimeout: 65_000,
       maxHeaderSize: 16 * 1024,
       // its absence has a problem document of our own

@@ -29,6 +29,11 @@ export interface WholeOptions {
 const LOOK_MOST = 1000
 const LOOK_LEAST = 50
 
+/** How often to look, in milliseconds. @param headTime milliseconds that a head may take. */
+export function lookEvery(headTime: number): number {
+  return Math.max(LOOK_LEAST, Math.min(LOOK_MOST, headTime / 4))
+}
+
 export class WholeRequests implements ConnectionOwner, Timed {
   readonly #server: Server
   readonly #serve: (socket: Duplex) => void
@@ -104,7 +109,7 @@ export class WholeRequests implements ConnectionOwner, Timed {
   }
 
   get #look(): number {
-    return Math.max(LOOK_LEAST, Math.min(LOOK_MOST, this.#server.headersTimeout / 4))
+    return lookEvery(this.#server.headersTimeout)
   }
 
   #accept(socket: Duplex): void {

@@ -2,31 +2,8 @@
  * Which pages may call. A browser says the page's origin; everybody else says none.
  * Invariant: `null`, an origin that does not parse and one that is not listed are foreign.
  */
+import { isLoopbackName } from './loopback.ts'
 import type { Headers } from './problem.ts'
-
-/** Is this host name, without a port, one of this machine's loopback names? */
-export function isLoopbackName(name: string): boolean {
-  return (
-    name === 'localhost' ||
-    name.endsWith('.localhost') ||
-    name === '[::1]' ||
-    name === '::1' ||
-    /^127(\.\d{1,3}){3}$/.test(name)
-  )
-}
-
-/** Is this the address of a peer on this machine? */
-export function isLoopbackAddress(address: string | undefined): boolean {
-  if (address === undefined) return false
-  const plain = address.startsWith('::ffff:') ? address.slice(7) : address
-  return plain === '::1' || plain.startsWith('127.')
-}
-
-/** The name in a `Host` header, without its port, in lower case. */
-export function hostName(host: string): string {
-  const end = host.startsWith('[') ? host.indexOf(']') + 1 : host.indexOf(':')
-  return (end > 0 ? host.slice(0, end) : host).toLowerCase()
-}
 
 export class Origins {
   readonly #listed: ReadonlySet<string>

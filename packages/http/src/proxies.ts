@@ -3,6 +3,7 @@
  * Invariant: the address that `caller` gives was said by a listed proxy, or is that of the connection.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net'
+import { plainAddress } from './loopback.ts'
 
 export class Proxies {
   readonly #list: BlockList | undefined
@@ -15,7 +16,7 @@ export class Proxies {
   /** Is this the address of a listed one? */
   includes(address: string): boolean {
     if (this.#list === undefined) return false
-    const bare = plain(address)
+    const bare = plainAddress(address)
     const family = isIP(bare)
     // what a caller wrote there may be anything
     return family !== 0 && this.#list.check(bare, family === 6 ? 'ipv6' : 'ipv4')
@@ -52,8 +53,4 @@ function networks(addresses: readonly string[]): BlockList {
 function withoutPort(told: string): string {
   const [, six, four] = /^(?:\[(.+)\](?::\d+)?|([\d.]+):\d+)$/.exec(told) ?? []
   return six ?? four ?? told
-}
-
-function plain(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address
 }

@@ -1,7 +1,7 @@
 /** Liveness, readiness, and what was counted, in the Prometheus text form. */
 import type { Call, HttpContext } from './call.ts'
 import { forCaller } from './call.ts'
-import { hostName, isLoopbackAddress, isLoopbackName } from './origins.ts'
+import { hostName, isLoopbackAddress, isLoopbackName } from './loopback.ts'
 import { fault } from './problem.ts'
 
 /** Takes a call to `/health/live` or `/health/ready`. */

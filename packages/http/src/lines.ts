@@ -27,7 +27,7 @@ export function publishAllLines(call: AnyCall, principal: Principal, body?: Buff
   new Lines(call, principal).readAll(body ?? NOTHING)
 }
 
-/** Applies lines as they are read, and keeps their receipts. */
+/** Applies lines as they are read, keeps their receipts, and ends the answer when each line has had its own. */
 export class Lines implements Component {
   id: string = NO_ID
   readonly principal: Principal
@@ -35,6 +35,7 @@ export class Lines implements Component {
   // what is joined is a Buffer like the chunks are, so every line is one
   readonly #input: InputBuffer = new InputBuffer(Buffer.allocUnsafeSlow)
   readonly #framer: LineFramer
+  readonly #noted: (() => void) | undefined
   /** Receipts that are not written yet. */
   #out = ''
   #open = 0
@@ -42,9 +43,11 @@ export class Lines implements Component {
   #ended = false
   #isOver = false
 
-  constructor(call: AnyCall, principal: Principal) {
+  /** @param noted another receipt waits: for who sends them before the lines have ended. */
+  constructor(call: AnyCall, principal: Principal, noted?: () => void) {
     this.#call = call
     this.principal = principal
+    this.#noted = noted
     const { body } = call.context.settings.limits
     this.#framer = new LineFramer({ limit: body, tooLong: 'error' })
   }
@@ -67,11 +70,6 @@ export class Lines implements Component {
     this.#ended = true
     this.#pull(() => this.#framer.finish(this.#input))
     this.finish()
-  }
-
-  /** Another receipt waits. */
-  noted(): void {
-    if (this.#ended) this.finish()
   }
 
   /** Takes nothing more, not even the line that has begun: its end will not be known. */
@@ -165,7 +163,8 @@ export class Lines implements Component {
   #answer(text: string): void {
     this.#open--
     this.#out += `${text}\n`
-    this.noted()
+    if (this.#noted === undefined) this.finish()
+    else this.#noted()
   }
 }
 

@@ -24,20 +24,21 @@ export function publishLines(call: Call, principal: Principal): void {
 }
 
 /** Lines that come over time: their receipts leave once a turn, as long as they are read. */
-class StreamedLines extends Lines implements Timed {
+class StreamedLines implements Timed {
   readonly #call: Call
+  readonly #lines: Lines
   readonly #timer: Timer = new Timer(this)
   #read = 0
   #noted = false
 
   constructor(call: Call, principal: Principal) {
-    super(call, principal)
     this.#call = call
+    this.#lines = new Lines(call, principal, () => this.#note())
     call.context.unanswered.add(this)
     this.#wait()
   }
 
-  override read(chunk: Buffer): void {
+  read(chunk: Buffer): void {
     this.#wait()
     const { stream } = this.#call.context.settings.limits
     this.#read += chunk.length
@@ -46,13 +47,13 @@ class StreamedLines extends Lines implements Timed {
         fault('STREAM_TOO_LARGE', `the stream is larger than ${stream} bytes`, 413),
       )
     }
-    super.read(chunk)
-    this.noted()
+    this.#lines.read(chunk)
+    this.#note()
   }
 
-  override end(): void {
+  end(): void {
     this.stop()
-    super.end()
+    this.#lines.end()
   }
 
   stop(): void {
@@ -70,7 +71,7 @@ class StreamedLines extends Lines implements Timed {
     this.#break(fault('BODY_TIMEOUT', 'no line came within limits.body_time', 408))
   }
 
-  override noted(): void {
+  #note(): void {
     if (this.#noted) return
     this.#noted = true
     setImmediate(() => {
@@ -82,21 +83,21 @@ class StreamedLines extends Lines implements Timed {
   #flush(): void {
     const { response, request } = this.#call
     if (response.writableEnded || response.destroyed) return
-    const out = this.receipts()
+    const out = this.#lines.receipts()
     if (out === '') return
-    this.begin()
+    this.#lines.begin()
     response.write(out)
     if (response.writableLength > UNREAD) request.pause()
-    this.finish()
+    this.#lines.finish()
   }
 
   #break(problem: Fault): void {
     const { response, request } = this.#call
     this.stop()
-    this.abandon()
+    this.#lines.abandon()
     this.#call.context.hub.counters.fault(problem.code)
     response.shouldKeepAlive = false
-    if (response.headersSent) response.end(`${this.receipts()}${JSON.stringify(problem)}\n`)
+    if (response.headersSent) response.end(`${this.#lines.receipts()}${JSON.stringify(problem)}\n`)
     else this.#call.problem(problem)
     request.removeAllListeners('data')
     request.resume()

@@ -16,7 +16,6 @@ import type {
 import {
   callAll,
   connection,
-  covers,
   DISCONNECT,
   jsonMessage,
   matches,
@@ -34,11 +33,12 @@ import type { Engine } from './engine.ts'
 import type { Gate } from './gate.ts'
 import type { PartsHost } from './hub-parts.ts'
 import { hubParts } from './hub-parts.ts'
-import { MemoryEngine } from './memory-engine.ts'
+import { keepTrimmed } from './keep-trimmed.ts'
 import type { Names } from './names.ts'
 import { randomSecret } from './node.ts'
 import type { Outlet } from './outlet.ts'
 import { formatPosition } from './position.ts'
+import { sendAway } from './send-away.ts'
 import { Session } from './session.ts'
 import type { Policy, SessionSettings } from './session-host.ts'
 import type { SessionOptions } from './session-options.ts'
@@ -47,12 +47,6 @@ import type { HubOptions, HubSettings, Log } from './settings.ts'
 import { hubSettings } from './settings.ts'
 import type { UpstreamHost } from './upstream.ts'
 import { receive } from './upstream.ts'
-
-/** How often old updates are let go of when nothing is published. */
-const TRIM = 1000
-
-/** How often a hub that drains looks whether clients have answered what they were asked. */
-const LOOK = 50
 
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -68,7 +62,9 @@ export class Hub implements UpstreamHost, PartsHost {
   readonly outlet: Outlet
   readonly budget: Budget
   readonly options: HubOptions
+  /** Every number that it goes by. */
   readonly all: HubSettings
+  /** Those of them that its sessions go by. */
   readonly settings: SessionSettings
   readonly askTimeout: number
   readonly log: Log
@@ -104,7 +100,7 @@ export class Hub implements UpstreamHost, PartsHost {
     this.budget = parts.budget
     this.#inbox = parts.inbox
     this.#names = parts.names
-    this.#trim()
+    keepTrimmed(this.engine, this.wheel)
     this.controller.start()
   }
 
@@ -222,10 +218,6 @@ export class Hub implements UpstreamHost, PartsHost {
     return 'catch-up'
   }
 
-  covers(rule: string, pattern: string): boolean {
-    return covers(rule, pattern)
-  }
-
   arrived(session: Session): void {
     if (session.name !== undefined || this.directory.waiting > 0) this.directory.arrived(session)
   }
@@ -248,18 +240,12 @@ export class Hub implements UpstreamHost, PartsHost {
   }
 
   /**
-   * Sends every client away, each with a time to come back at, so that they do not come all at once. Who was asked
-   * something may answer first; who is away will not find this hub again, and what it was asked fails.
+   * Sends every client away; those who were asked something when they have answered.
+   * @param spread within how many milliseconds they may come back.
    */
   drain(spread = 2000): void {
     this.#draining = true
-    const asked = [...this.sessions].filter(({ openQuestions }) => openQuestions > 0)
-    for (const session of asked) if (!session.attached) session.end()
-    for (const session of this.sessions) {
-      if (session.openQuestions > 0) continue
-      session.dismiss({ reason: 'drain', retryAfter: Math.floor(Math.random() * spread) })
-    }
-    if (asked.length > 0) this.wheel.after(LOOK, () => this.drain(spread))
+    sendAway(this.sessions, spread, this.wheel)
   }
 
   /**
@@ -285,15 +271,6 @@ export class Hub implements UpstreamHost, PartsHost {
       session.withdraw(pattern, { code: 'NOT_ALLOWED', detail })
       this.update(this.controller, DISCONNECT, connection(session.id, pattern))
     }
-  }
-
-  #trim(): void {
-    const { engine } = this
-    if (!(engine instanceof MemoryEngine)) return
-    this.wheel.after(TRIM, () => {
-      engine.trim()
-      this.#trim()
-    })
   }
 }
 

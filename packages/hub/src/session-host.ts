@@ -34,7 +34,6 @@ export interface SessionHost {
   readonly settings: SessionSettings
   policyOf(path: string): Policy
   positionOf(offset: number): string
-  covers(rule: string, pattern: string): boolean
   /** Sends an update into the hub. */
   update(sender: Component, path: string, message: Message): void
   /** Asks; returns what gives up. */

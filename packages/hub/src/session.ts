@@ -22,6 +22,7 @@ import type {
 import {
   bodyValue,
   CONNECTED,
+  covers,
   DISCONNECTED,
   ERROR,
   isDirectPath,
@@ -227,7 +228,7 @@ export class Session implements CarriedSession, Component, Grantee, Flushable, T
   }
 
   granted(pattern: string): boolean {
-    return this.#grants?.some((granted) => this.#host.covers(granted, pattern)) ?? false
+    return this.#grants?.some((granted) => covers(granted, pattern)) ?? false
   }
 
   /** It may not follow `pattern` any more: it is told so once, however long it takes until it is unsubscribed. */

@@ -78,7 +78,13 @@ export const HUB_DEFAULTS: Complete<Pick<HubOptions, Numbers>> = {
   history: { age: 120_000, count: 100_000, pathCount: 10_000, bytes: 64 * MIB },
   session: { expire: 60_000, outbox: MIB, policies: [] },
   heartbeat: { interval: 25_000, timeout: 10_000 },
-  limits: { path: 512, patterns: 256, sessions: 0, sessionsPerAddress: 0, outbox: 256 * MIB },
+  limits: {
+    path: PATH_LIMITS.bytes,
+    patterns: 256,
+    sessions: 0,
+    sessionsPerAddress: 0,
+    outbox: 256 * MIB,
+  },
   ask: { wait: 20_000, timeout: 30_000 },
 }
 

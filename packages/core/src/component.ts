@@ -7,7 +7,7 @@ import type { Message } from './message.ts'
 
 /** Who acts. Decided once, at the edge, and carried by every component that acts for somebody. */
 export interface Principal {
-  /** `anyone`, `local`, `key:<fingerprint>`, later `user:<name>`, `token:<sub>`, `cert:<name>`. */
+  /** `anyone`, `local`, `key:<fingerprint>`, `cert:<name>`; checkers of programs give others, such as `user:<name>`. */
   readonly id: string
   /** True for those who may do everything, control paths included. */
   readonly trusted: boolean

@@ -1,9 +1,10 @@
+/**
+ * How a question can end, and the error of one that nobody answered.
+ * Invariant: a code below `Code.refused` is the handler's own, and the reserved ones keep their meaning for ever.
+ */
 import { SapwoodError } from './errors.ts'
 
-/**
- * How a question can end. The codes are those that callers have always seen in `X-Event-Return-Code`
- * (RP-15); a handler's own are 1 to 248.
- */
+/** The codes that callers have always seen in `X-Event-Return-Code` (RP-15); a handler's own are 1 to 248. */
 export const Code = {
   ok: 0,
   refused: 249,

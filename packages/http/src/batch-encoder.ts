@@ -23,6 +23,7 @@ export class BatchEncoder {
     this.#listed = listed
   }
 
+  /** The batch as one piece, which nobody may change: others may be given it, too. */
   encode(batch: readonly Update[]): Uint8Array {
     const last = this.#last
     let same = batch.length === last.length
@@ -33,7 +34,7 @@ export class BatchEncoder {
     return this.#bytes
   }
 
-  /** The batch as one piece. Called after each flush: frees what the flush shared. */
+  /** Called after each flush: frees what the flush shared. */
   release(): void {
     if (this.#touched.length === 0) return
     for (const update of this.#touched) update.forget()

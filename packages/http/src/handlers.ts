@@ -25,7 +25,7 @@ export interface HandlerDeps {
  * `Readable` of bytes, while they come (TB-02): as fast as it reads, up to `limits.stream`. Any of them may answer with a
  * stream: a `Readable`, a web `ReadableStream`, an async iterable of bytes or texts.
  * @param handlers by `GET time/utc`, or by a name such as `get_time_utc` (RP-10).
- * @example hub.answer('hub', handlerComponent(BUILT_IN, { update: … }))
+ * @example hub.answer('hub', handlerComponent(builtInHandlers('server'), { update: … }))
  */
 export function handlerComponent(handlers: Handlers<HandlerContext>, deps: HandlerDeps): Answerer {
   const component: Answerer = {
@@ -90,7 +90,7 @@ export function builtInHandlers(role: 'server' | 'client'): Handlers<HandlerCont
 }
 
 /** What every hub answers under its own name (RP-32). */
-export const BUILT_IN: Handlers<HandlerContext> = builtInHandlers('server')
+const BUILT_IN: Handlers<HandlerContext> = builtInHandlers('server')
 
 /** What a hub answers under its own name: the operator's functions, then what is built in. */
 export function hubHandlers(own: Handlers<HandlerContext> = {}): Handlers<HandlerContext> {

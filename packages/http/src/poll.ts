@@ -9,6 +9,7 @@ import { PollDownstream } from './poll-downstream.ts'
 import { fault } from './problem.ts'
 import type { Subscription } from './subscribe.ts'
 import { readSubscription, refusedAll, startOf, subscribeAll } from './subscribe.ts'
+import { DRAINING } from './unanswered.ts'
 
 /** Takes a call to `/poll[/<token>/<n>]`. */
 export function poll(call: Call): void {
@@ -52,9 +53,6 @@ function begin(call: Call, principal: Principal, wanted: Subscription): void {
   session.flush(hub.wheel.now())
   downstream.poll(0, call.response, call.cors, true)
 }
-
-/** A hub that is about to end takes nobody new. */
-const DRAINING = fault('DRAINING', 'this hub is stopping; come back in a moment', 503)
 
 function again(
   call: Call,

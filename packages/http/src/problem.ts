@@ -31,7 +31,7 @@ const TITLES: Readonly<Record<number, string>> = {
 }
 
 /** The document of a fault. */
-export function problemText(fault: Fault): string {
+function problemText(fault: Fault): string {
   const { code, detail, status = 400, ...more } = fault
   return JSON.stringify({
     type: 'about:blank',

@@ -61,7 +61,7 @@ const COUNTERS = {
 } as const
 
 /** Everything that a hub counts, as Prometheus reads it. */
-export function metricsText({ hub, bridges }: Pick<HttpContext, 'hub' | 'bridges'>): string {
+function metricsText({ hub, bridges }: Pick<HttpContext, 'hub' | 'bridges'>): string {
   const lines: string[] = []
   for (const [name, help] of Object.entries(COUNTERS)) {
     const value = hub.counters[name as keyof typeof COUNTERS]

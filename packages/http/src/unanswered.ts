@@ -17,6 +17,9 @@ export const STOPPED: Fault = fault(
   503,
 )
 
+/** Why nobody new is taken: the hub is about to end. */
+export const DRAINING: Fault = fault('DRAINING', 'this hub is stopping; come back in a moment', 503)
+
 /** Why a question that was put to somebody has no answer. */
 export const LOST: Fault = fault(
   'CONNECTION_LOST',

@@ -9,7 +9,7 @@ export interface ClientFlags {
   readonly key?: string
 }
 
-export const DEFAULT_URL = 'http://127.0.0.1:8787'
+const DEFAULT_URL = 'http://127.0.0.1:8787'
 
 export function addClientFlags(command: Command): void {
   command

@@ -14,7 +14,7 @@ import {
   pathFault,
   textOf,
 } from '@sapwood/core'
-import { isLoopbackAddress, LOCAL } from '@sapwood/http'
+import { DRAINING, isLoopbackAddress, LOCAL } from '@sapwood/http'
 import type { Hub, Session } from '@sapwood/hub'
 import { ERROR } from '@sapwood/hub'
 import type { Connection, LineHost } from '@sapwood/net'
@@ -52,12 +52,6 @@ export function lineHost(hub: Hub, { keys, dev }: LineTrust): LineHost<Session> 
     fault: (code) => hub.counters.fault(code),
     onFlushed: (run) => hub.outlet.onFlushed(run),
   }
-}
-
-const DRAINING: Fault = {
-  code: 'DRAINING',
-  detail: 'this hub is stopping; come back in a moment',
-  status: 503,
 }
 
 function certified({ secure }: Connection): Principal | undefined {

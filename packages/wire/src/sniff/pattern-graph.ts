@@ -10,7 +10,7 @@ import { invalid, parsePattern } from './pattern-syntax.ts'
 export type Neighbour = typeof NOBODY | typeof WORD | typeof OTHER
 export const NOBODY = 0
 export const WORD = 1
-export const OTHER = 2
+const OTHER = 2
 export const NEIGHBOURS: readonly Neighbour[] = [NOBODY, WORD, OTHER]
 
 /** The node at which a match is found. */

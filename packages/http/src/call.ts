@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fault, Principal } from '@sapwood/core'
+import { ANYONE } from '@sapwood/core'
 import type { Hub } from '@sapwood/hub'
 import { isAsked } from './asked.ts'
 import type { BatchEncoders } from './batch-encoder.ts'
@@ -114,5 +115,5 @@ export type AnyCall<Request extends HttpRequest = HttpRequest> = Call<Request, H
 
 /** What a refusal means to somebody: nobody is asked for a credential, somebody is told that it is no use. */
 export function forCaller(fault: Fault, principal: Principal): Fault {
-  return fault.status === 403 && principal.id === 'anyone' ? { ...fault, status: 401 } : fault
+  return fault.status === 403 && principal.id === ANYONE.id ? { ...fault, status: 401 } : fault
 }

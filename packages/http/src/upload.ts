@@ -13,7 +13,15 @@
  */
 import { Readable } from 'node:stream'
 import type { Fault, Message, Question, Timed } from '@sapwood/core'
-import { BYTES_TYPE, Code, isStream, outcome, SapwoodError, Timer } from '@sapwood/core'
+import {
+  BYTES_TYPE,
+  Code,
+  isStream,
+  LONGEST_WAIT,
+  outcome,
+  SapwoodError,
+  Timer,
+} from '@sapwood/core'
 import { countChunk } from '@sapwood/net'
 import { mediaType } from '@sapwood/wire'
 import type { Call } from './call.ts'
@@ -23,8 +31,6 @@ import { LOST } from './unanswered.ts'
 
 /** Bytes that wait for the handler before the client is made to wait. */
 const HELD = 64 * 1024
-/** The inbox need not watch the time: each wait has its limit here, and an upload may take hours. */
-const UNTIMED = 24 * 3_600_000
 
 const PAUSED = fault('BODY_TIMEOUT', 'nothing of the body came within limits.body_time', 408)
 const UNANSWERED = fault(
@@ -65,7 +71,10 @@ export class Upload implements Timed {
     response.on('close', () => this.#left())
     context.unanswered.add(this)
     this.#wait()
-    this.#cancel = context.hub.ask({ ...asked, timeout: UNTIMED }, (answer) => this.#answer(answer))
+    // the inbox need not watch the time: each wait has its limit here, and an upload may take hours
+    this.#cancel = context.hub.ask({ ...asked, timeout: LONGEST_WAIT }, (answer) =>
+      this.#answer(answer),
+    )
   }
 
   /** Whoever is waited for took too long. */

@@ -1,6 +1,6 @@
 /** What a hub can be told, and what it takes where it is not told. Durations in milliseconds, sizes in bytes. */
 import type { Portal } from '@sapwood/auth'
-import { type Clock, PATH_LIMITS, SapwoodError } from '@sapwood/core'
+import { ANYONE, type Clock, PATH_LIMITS, SapwoodError } from '@sapwood/core'
 import type { Engine } from './engine.ts'
 import type { Rule } from './gate.ts'
 import type { Policy } from './session-host.ts'
@@ -109,5 +109,5 @@ export function hubSettings(options: HubOptions): HubSettings {
 
 /** Who may do what: the public patterns are rules like any other, and come first. */
 export function hubRules({ public: open = [], rules = [] }: HubOptions): Rule[] {
-  return [...open.map((path): Rule => ({ who: 'anyone', may: ['subscribe'], path })), ...rules]
+  return [...open.map((path): Rule => ({ who: ANYONE.id, may: ['subscribe'], path })), ...rules]
 }

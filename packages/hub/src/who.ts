@@ -1,5 +1,6 @@
 /** Whom a rule means: `who` of a `[[gate.rule]]` or a `[[bridge.allow]]`. */
 import type { Principal } from '@sapwood/core'
+import { ANYONE } from '@sapwood/core'
 
 /**
  * Reads it once, for a rule that is asked about often.
@@ -7,8 +8,8 @@ import type { Principal } from '@sapwood/core'
  * @example whoMeans('cert:*')({ id: 'cert:alpha', trusted: false }) // true
  */
 export function whoMeans(who: string): (principal: Principal) => boolean {
-  if (who === 'anyone') return () => true
-  if (who === 'signed-in') return ({ id }) => id !== 'anyone'
+  if (who === ANYONE.id) return () => true
+  if (who === 'signed-in') return ({ id }) => id !== ANYONE.id
   const names = namedBy(who)
   return ({ id, also }) => names(id) || (also?.some(names) ?? false)
 }

@@ -1,5 +1,6 @@
 /** What a pipe's HTTP front answers by itself: liveness, readiness, metrics, who is connected. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { JSON_TYPE } from '@sapwood/core'
 import type { FrontCounters, PipeClientState, PipeCounters } from '@sapwood/pipe'
 import { METRICS_TYPE, pipeMetrics } from '@sapwood/pipe'
 
@@ -13,8 +14,6 @@ export interface OwnPages {
 }
 
 type Page = readonly [status: number, type: string, text: string]
-
-const JSON_TYPE = 'application/json'
 
 /** @example serveFront({ otherwise: ownPages({ counters, front: () => front?.counters, isDraining }), … }) */
 export function ownPages(

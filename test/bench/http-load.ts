@@ -1,5 +1,6 @@
 /**
- * Requests for one answer over keep-alive connections, the next on each as soon as its answer is there. It may be opened again.
+ * Requests for one answer over keep-alive connections, the next on each as soon as its answer is there. It may be
+ * opened again.
  * Invariant: all answers have the same length, as that of the first; whatever else comes is an error.
  */
 import { once } from 'node:events'

@@ -1,6 +1,6 @@
 /**
- * Programs that do one job in different ways: HTTP in at a near end, an answer of about 100 bytes, or a body, from a handler at
- * a far end that takes no connections. Each is a process for every end, and what both have used counts.
+ * Programs that do one job in different ways: HTTP in at a near end, an answer of about 100 bytes, or a body, from a
+ * handler at a far end that takes no connections. Each is a process for every end, and what both have used counts.
  */
 import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

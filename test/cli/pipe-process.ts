@@ -1,4 +1,7 @@
-/** Ends of a pipe, in this process or as processes of their own, with identities made for them, and a way to ask their fronts. */
+/**
+ * Ends of a pipe, in this process or as processes of their own, with identities made for them, and a way to ask their
+ * fronts.
+ */
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Authority } from '@sapwood/pipe'

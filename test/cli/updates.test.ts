@@ -1,4 +1,7 @@
-/** Updates over the pipe as operators meet them (surface 5): `sapwood hub --pipe`, `sapwood pipe client`, and curl at its front. */
+/**
+ * Updates over the pipe as operators meet them (surface 5): `sapwood hub --pipe`, `sapwood pipe client`, and curl at
+ * its front.
+ */
 import { execFile, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

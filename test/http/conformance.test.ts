@@ -1,4 +1,7 @@
-/** The contract of transports, held by WebSocket, SSE, stream and long poll over real sockets, and by all of them in turn. */
+/**
+ * The contract of transports, held by WebSocket, SSE, stream and long poll over real sockets, and by all of them in
+ * turn.
+ */
 import { randomNumbers, transportConformance } from '@sapwood/testkit'
 import { test } from 'tap'
 import type { TransportKind } from './transport-cases.ts'

@@ -1,4 +1,7 @@
-/** Callers who still wait when a server ends, at the limit of its drain or at once: each hears why, and its connection closes. */
+/**
+ * Callers who still wait when a server ends, at the limit of its drain or at once: each hears why, and its connection
+ * closes.
+ */
 import { serveHttp } from '@sapwood/http'
 import { hub as makeHub } from '@sapwood/hub'
 import { type Test, test } from 'tap'

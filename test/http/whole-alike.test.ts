@@ -1,6 +1,6 @@
 /**
- * Whatever bytes come, and however they are cut: a server with `WholeRequests` in front sees the requests that node:http alone
- * sees. A request that only one of two programs sees is how requests are smuggled past a proxy.
+ * Whatever bytes come, and however they are cut: a server with `WholeRequests` in front sees the requests that
+ * node:http alone sees. A request that only one of two programs sees is how requests are smuggled past a proxy.
  */
 import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'

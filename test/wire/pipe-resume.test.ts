@@ -1,6 +1,6 @@
 /**
- * RP-24, W6: a session outlives its links. Two sessions, joined by links that lose what is under way at any byte, say what two on
- * one good link would: no frame is lost, none is handled twice.
+ * RP-24, W6: a session outlives its links. Two sessions, joined by links that lose what is under way at any byte, say
+ * what two on one good link would: no frame is lost, none is handled twice.
  */
 import { randomNumbers } from '@sapwood/testkit'
 import type { PipeStream } from '@sapwood/wire'

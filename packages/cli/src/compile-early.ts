@@ -1,10 +1,10 @@
 /**
- * Lets the V8 of Node 20 compile what a service runs sooner, and in smaller pieces. When a service starts again all its
- * clients come at once and meet code that is interpreted: V8 waits until some 66 kB of a function's bytecode have run, and
- * then spends as much on what it inlines as on the rest. With plain machine code from the first call, the optimising compiler
- * called five times sooner, and a fifth of the inlining, a storm of handshakes costs a fifth less, and so do the second
- * hundred megabytes through a pipe; once all is compiled nothing differs. Later ones have a compiler between the two, and
- * are left alone.
+ * Lets the V8 of Node 20 compile what a service runs sooner, and in smaller pieces. When a service starts again all
+ * its clients come at once and meet code that is interpreted: V8 waits until some 66 kB of a function's bytecode have
+ * run, and then spends as much on what it inlines as on the rest. With plain machine code from the first call, the
+ * optimising compiler called five times sooner, and a fifth of the inlining, a storm of handshakes costs a fifth
+ * less, and so do the second hundred megabytes through a pipe; once all is compiled nothing differs. Later ones have
+ * a compiler between the two, and are left alone.
  * Invariant: it is the process's own to say, so only the command says it, and only where it serves.
  */
 import { setFlagsFromString } from 'node:v8'

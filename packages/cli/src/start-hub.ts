@@ -62,7 +62,10 @@ export async function startHub(plan: HubPlan): Promise<RunningHub> {
 class HubPorts {
   readonly #hub: Hub
   readonly #plan: HubPlan
-  /** Closed from the last to the first: ports that services share behind the services, which have last words to say on them. */
+  /**
+   * Closed from the last to the first: ports that services share behind the services, which have last words to say on
+   * them.
+   */
   readonly #started: Service[] = []
   /** What listens nowhere, and is closed behind those. */
   readonly #closing: { close(): unknown }[] = []

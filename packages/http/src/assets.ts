@@ -33,12 +33,19 @@ async function load(file: URL | undefined): Promise<Asset | undefined> {
   }
 }
 
+/** What the page may load and run, and that no other may show it in a frame. */
+const PAGE_POLICY = [
+  "default-src 'self'",
+  "img-src 'self' data:",
+  "script-src 'self' 'unsafe-inline'",
+  "style-src 'self' 'unsafe-inline'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+].join('; ')
+
 /** The page at `/`. It may run its own script and talk to this hub, nothing else. */
 export function servePage(call: Call, assets: Assets): void {
-  serve(call, assets.page, 'text/html; charset=utf-8', [
-    'Content-Security-Policy',
-    "default-src 'self'; img-src 'self' data:; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
-  ])
+  serve(call, assets.page, 'text/html; charset=utf-8', ['Content-Security-Policy', PAGE_POLICY])
 }
 
 /** The SDK at `/sapwood.js`, for pages of every origin. */

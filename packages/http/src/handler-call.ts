@@ -1,7 +1,7 @@
 /**
  * One call of a handler: what it knows of its question, how it is told to stop, and what becomes of its result.
- * Invariant: who takes the reply gets one, whatever the handler does; its throw, rejection or nonsense becomes code 251. A stream
- * that it answers with, and that breaks off or is not read to its end, aborts its signal.
+ * Invariant: who takes the reply gets one, whatever the handler does; its throw, rejection or nonsense becomes code
+ * 251. A stream that it answers with, and that breaks off or is not read to its end, aborts its signal.
  */
 import { finished, Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'

@@ -1,7 +1,7 @@
 /**
- * What answers the connections of a hub: node:http parses, routes answer, and in front of them stands what takes the requests
- * that came whole. Limits stand on the server itself, and what never becomes a request (broken heads, TLS on a plain port,
- * heads that take too long) gets a clear answer too.
+ * What answers the connections of a hub: node:http parses, routes answer, and in front of them stands what takes the
+ * requests that came whole. Limits stand on the server itself, and what never becomes a request (broken heads, TLS on
+ * a plain port, heads that take too long) gets a clear answer too.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'

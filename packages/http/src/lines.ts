@@ -1,6 +1,6 @@
 /**
- * NDJSON: each line is an update, applied when it is read; its receipt is a line of the answer. A line that is wrong gets its
- * error in its place, the next ones go on.
+ * NDJSON: each line is an update, applied when it is read; its receipt is a line of the answer. A line that is wrong
+ * gets its error in its place, the next ones go on.
  * Invariant: at most one line of at most `limits.body` is held.
  */
 import { isAscii, isUtf8 } from 'node:buffer'

@@ -1,7 +1,7 @@
 /**
- * In which order updates came: of each its offset, time and size, and the log of its path, which holds the update itself. Some
- * leave before their time. It is a ring of plain numbers: an hour of publishing moves nothing, and letting go of the oldest
- * does not touch it.
+ * In which order updates came: of each its offset, time and size, and the log of its path, which holds the update
+ * itself. Some leave before their time. It is a ring of plain numbers: an hour of publishing moves nothing, and
+ * letting go of the oldest does not touch it.
  * Invariant: of those that left early no more places are kept than of those that are there, and a thousand.
  */
 import type { PathLog } from './path-log.ts'

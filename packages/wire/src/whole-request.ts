@@ -1,7 +1,7 @@
 /**
- * The head of an HTTP/1.1 request that came whole and can be read in one way only (RFC 9112): spelled so that no two programs
- * could differ about it, and asking for nothing but an answer. Whoever reads requests by this leaves all others, the broken
- * ones too, to a complete parser.
+ * The head of an HTTP/1.1 request that came whole and can be read in one way only (RFC 9112): spelled so that no two
+ * programs could differ about it, and asking for nothing but an answer. Whoever reads requests by this leaves all
+ * others, the broken ones too, to a complete parser.
  * Invariant: the language is a strict subset: what is read here, a complete parser reads alike.
  */
 

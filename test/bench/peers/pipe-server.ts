@@ -1,6 +1,7 @@
 /**
- * The near end of a pipe: `pipe-server DIR PORT`. Prints the ports of its front and of its listener. Besides what fronts do it
- * answers `/clients` with how many are there, and `/calls/OPEN/SECONDS` with how many calls without HTTP it made.
+ * The near end of a pipe: `pipe-server DIR PORT`. Prints the ports of its front and of its listener. Besides what
+ * fronts do it answers `/clients` with how many are there, and `/calls/OPEN/SECONDS` with how many calls without HTTP
+ * it made.
  */
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'

@@ -1,6 +1,6 @@
 /**
- * The peers of a hub's pipe as the hub asks them: requests at its port, which stream, and questions of its sessions, which are
- * updates.
+ * The peers of a hub's pipe as the hub asks them: requests at its port, which stream, and questions of its sessions,
+ * which are updates.
  * Invariant: both ways lead to the same peers, count as one, and know the same names.
  */
 import type { PeerGateway } from '@sapwood/http'

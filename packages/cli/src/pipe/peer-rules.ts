@@ -1,8 +1,8 @@
 /**
  * What the peers of a hub's pipe may do at the hub where the operator says nothing about them: publish and subscribe, since
  * a certificate that the CA of DIR signed is a credential that the operator gave.
- * Invariant: as soon as a rule speaks of certificates, the rules alone decide; and a certificate that came another way, as over
- * `--tls-ca`, is not meant.
+ * Invariant: as soon as a rule speaks of certificates, the rules alone decide; and a certificate that came another
+ * way, as over `--tls-ca`, is not meant.
  */
 import type { Principal } from '@sapwood/core'
 import type { Rule } from '@sapwood/hub'

@@ -1,8 +1,8 @@
 /**
- * What updates over the pipe need, given by a hub: sessions, and a way in. `pipe` and `hub` do not know each other; this is where
- * they meet.
- * Invariant: a session that began over the pipe is resumed over the pipe alone, by a certificate of the same name; its rights
- * are those that the gate gives to that name, and to whatever else the certificate says of its holder.
+ * What updates over the pipe need, given by a hub: sessions, and a way in. `pipe` and `hub` do not know each other;
+ * this is where they meet.
+ * Invariant: a session that began over the pipe is resumed over the pipe alone, by a certificate of the same name;
+ * its rights are those that the gate gives to that name, and to whatever else the certificate says of its holder.
  */
 import { comeBackLater } from '@sapwood/http'
 import type { Hub, Session } from '@sapwood/hub'

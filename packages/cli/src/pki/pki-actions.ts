@@ -147,8 +147,10 @@ export const invite: Action = async ([name = ''], flags, surroundings) => {
   const authority = fingerprintOf(certificate)
   const token = formatJoinToken({ server, serverName, name, authority, secret, until })
   surroundings.stdout.write(`${token}\n`)
+  const end = new Date(until).toISOString()
   surroundings.stderr.write(
-    `good once, until ${new Date(until).toISOString()}; on the machine that shall be ${name}:\n  sapwood pipe client --name ${name} --join TOKEN\n`,
+    `good once, until ${end}; on the machine that shall be ${name}:\n` +
+      `  sapwood pipe client --name ${name} --join TOKEN\n`,
   )
 }
 

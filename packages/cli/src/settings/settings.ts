@@ -78,7 +78,8 @@ function warningsOf(values: Values, said: Settings['said'], { env }: SettingSour
   const origin = said.get('edge.route')?.origin
   const loose = values['edge.route'].flatMap(({ when: { bytes } }, index) => {
     if (bytes === undefined || isAnchored(bytes)) return []
-    const text = `${origin}: edge.route number ${index + 1}: bytes does not begin with ^, so it holds back the routes behind it up to the limit`
+    const place = `${origin}: edge.route number ${index + 1}`
+    const text = `${place}: bytes does not begin with ^, so it holds back the routes behind it up to the limit`
     return [{ code: 'PATTERN_UNANCHORED', text } as const]
   })
   return [...stray, ...loose]

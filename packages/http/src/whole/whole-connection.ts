@@ -1,7 +1,7 @@
 /**
- * A connection as long as its requests come whole and are of the plain kind: most that back ends and machines send are, and
- * answering them so costs half of what a complete HTTP server takes. The first other one leaves it, with all that follows, to
- * that server.
+ * A connection as long as its requests come whole and are of the plain kind: most that back ends and machines send
+ * are, and answering them so costs half of what a complete HTTP server takes. The first other one leaves it, with all
+ * that follows, to that server.
  *
  *     state    whole request       wants to upgrade    anything else   answered          nothing for long
  *     idle     busy, or left       another protocol's  left            -                 closed; told why if it never spoke
@@ -24,7 +24,10 @@ export interface ConnectionOwner {
   readonly keepAlive: number
   /** @returns false if somebody else shall answer. Then nothing was done. */
   take(request: WholeRequest, response: WholeResponse): boolean
-  /** The connection is to speak another protocol. It is for whoever takes it to read, or release, it. @param first what came behind the head. */
+  /**
+   * The connection is to speak another protocol. It is for whoever takes it to read, or release, it.
+   * @param first what came behind the head.
+   */
   upgrade(connection: WholeConnection, request: WholeRequest, first: Buffer): void
   /** Takes the connection from now on; what was read and not used has been put back. */
   leave(connection: WholeConnection): void

@@ -2,8 +2,8 @@
  * Stands in front of an HTTP server of Node and answers what it can of the requests that come whole. Each connection is the
  * server's own from its first other request on.
  * Without a better taker for a request, the server answers it as if nobody had stood there.
- * Invariant: a connection is closed if it is silent for as long as the server would wait, and is in one of two places: here, or
- * with the server.
+ * Invariant: a connection is closed if it is silent for as long as the server would wait, and is in one of two
+ * places: here, or with the server.
  */
 import type { Server } from 'node:http'
 import { Socket } from 'node:net'
@@ -19,7 +19,10 @@ export interface WholeOptions {
   readonly wheel: Wheel
   /** Answers, in this call or later. @returns false to leave the connection to the server; then nothing was done. */
   readonly take: (request: WholeRequest, response: WholeResponse) => boolean
-  /** Takes a connection that is to speak another protocol: calls `readBy` or `release`. @param first what came behind the head. */
+  /**
+   * Takes a connection that is to speak another protocol: calls `readBy` or `release`.
+   * @param first what came behind the head.
+   */
   readonly upgrade: (request: WholeRequest, socket: Socket, first: Buffer) => void
   /** Ends a connection on which nothing came within `headersTimeout` of the server. */
   readonly late: (socket: Socket) => void

@@ -55,8 +55,8 @@ const KINDS: Readonly<Record<EdgeProtocol, Kind>> = {
 /**
  * The matcher of a rule.
  * @throws SapwoodError `EDGE_INVALID` for a table that makes no sense: no protocol or an unknown one, a key that is
- * unknown, no text, or of another protocol, a name or path that nothing could match; `BYTES_PATTERN_INVALID` for `bytes` that
- * cannot be told from part of the bytes.
+ * unknown, no text, or of another protocol, a name or path that nothing could match; `BYTES_PATTERN_INVALID` for
+ * `bytes` that cannot be told from part of the bytes.
  * @example edgeMatcher({ protocol: 'http', path: '/uploads/**', method: 'POST' })
  */
 export function edgeMatcher(when: EdgeWhen): Matcher {

@@ -2,7 +2,8 @@
  * A regular expression of JavaScript as a tree, for patterns over bytes: a byte is the character U+0000 to U+00FF of its
  * number. The engine's own `RegExp` checks the whole and says which bytes an atom stands for, so the tree means
  * what the expression means.
- * Invariant: what cannot be told from the bytes up to some place, and what older syntax reads in surprising ways, is refused.
+ * Invariant: what cannot be told from the bytes up to some place, and what older syntax reads in surprising ways, is
+ * refused.
  */
 import { SapwoodError } from '@sapwood/core'
 
@@ -43,8 +44,8 @@ const ANY = /./sy
 const GROUP = /\((?:\?(?::|<(?![=!])[^>]*>))?/y
 
 /**
- * @throws SapwoodError `BYTES_PATTERN_INVALID` for what is no regular expression, and for look-around, back-references, inline
- * flags and escapes that have no meaning of their own.
+ * @throws SapwoodError `BYTES_PATTERN_INVALID` for what is no regular expression, and for look-around,
+ * back-references, inline flags and escapes that have no meaning of their own.
  */
 export function parsePattern(text: string): PatternNode {
   try {

@@ -3,6 +3,7 @@
  * origin are the caller's to check, and so is the SHA-1, since nothing here computes digests.
  */
 import type { Fault } from '@sapwood/core'
+import { TOKEN } from './token.ts'
 
 /** What is appended to the key before the digest (section 1.3). */
 export const WEB_SOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -10,7 +11,6 @@ export const WEB_SOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const VERSION = '13'
 /** 16 bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{22}==$/
-const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 
 /** By lower-case names, as Node gives them. */
 export interface HandshakeHeaders {

@@ -3,6 +3,7 @@
  * first one went (SP-09).
  */
 import { SapwoodError } from '@sapwood/core'
+import { TOKEN } from '../token.ts'
 import type { EdgePath } from './edge-path.ts'
 import { edgePath, edgePathPattern } from './edge-path.ts'
 import { hostName, hostPattern } from './host-pattern.ts'
@@ -25,7 +26,6 @@ export interface HttpWhen {
 type LineTest = (line: RequestLine, bytes: Uint8Array) => Verdict
 type HeaderTest = (headers: RequestHeaders, line: RequestLine) => boolean
 
-const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)(.*)$/is
 
 /**

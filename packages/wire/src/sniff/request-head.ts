@@ -3,6 +3,7 @@
  * as it takes to tell it from other protocols and not to be led astray: the target judges the rest.
  * Invariant: what is known stays as it is when more comes.
  */
+import { TOKEN } from '../token.ts'
 import { startsWith } from './first-bytes.ts'
 import { ascii, latin1 } from './latin1.ts'
 import { remembered } from './sniffed.ts'
@@ -37,7 +38,6 @@ const NINE = 57
 const LINE_FEED = 10
 const CARRIAGE_RETURN = 13
 const VERSION = ascii('HTTP/1.')
-const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]$/
 const NOTHING: RequestLine = { method: undefined, target: undefined, end: undefined }
 
 /** 1 for each byte that may stand there. */

@@ -161,3 +161,11 @@ export async function poll(stand: Stand, target: string): Promise<Polled> {
   if (answer.status !== 200) throw new Error(`${answer.status}: ${answer.text}`)
   return answer.json
 }
+
+/** A WebSocket that follows these patterns already. */
+export async function subscriber(stand: Stand, ...patterns: string[]): Promise<WsClient> {
+  const client = new WsClient(stand)
+  await client.hello()
+  await client.subscribe(...patterns)
+  return client
+}

@@ -1,6 +1,14 @@
 /** A hub whose time stands still, a back end that speaks to it, and clients whose every frame can be looked at. */
 import type { Component, Meta, Principal, Update } from '@sapwood/core'
-import { ANYONE, bodyValue, CONNECT, connection, DISCONNECT, jsonMessage } from '@sapwood/core'
+import {
+  ANYONE,
+  bodyValue,
+  CONNECT,
+  connection,
+  DISCONNECT,
+  jsonMessage,
+  RECEIPT,
+} from '@sapwood/core'
 import type { AttachOptions, HubOptions, Session, SessionOptions } from '@sapwood/hub'
 import { Hub } from '@sapwood/hub'
 import { FakeClock, RecordingComponent } from '@sapwood/testkit'
@@ -104,4 +112,17 @@ export class HubUnderTest {
 /** The offsets of updates, in the order in which they came. */
 export function offsetsOf(updates: readonly Update[]): number[] {
   return updates.filter(({ offset }) => offset > 0).map(({ offset }) => offset)
+}
+
+/** What a publisher was told in a receipt. */
+export interface Told {
+  readonly id: string
+  readonly at: string
+  readonly matched: number
+  readonly duplicate?: boolean
+}
+
+/** The receipts that a component has got. */
+export function receipts(component: RecordingComponent): Told[] {
+  return component.values(RECEIPT) as Told[]
 }

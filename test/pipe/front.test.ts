@@ -729,6 +729,43 @@ test('an upgrade: nothing passes before the 101, then all does, each way until i
   t.equal(stand.front.counters.open, 0)
 })
 
+test('what answers an upgrade without content says no length, and nothing follows its head', async (t) => {
+  const peer = new ScriptedAnswerer()
+  const stand = await serve(t, peer, { timeout: 2_000 })
+  const length = ['content-length', '5', 'x-a', 'b']
+  let calls = 0
+  const answered = async (method: string, status: number): Promise<string> => {
+    const upgrade = 'Host: localhost\r\nConnection: Upgrade\r\nUpgrade: chat'
+    const raw = new Raw(stand).write(`${method} /client/alpha/x HTTP/1.1\r\n${upgrade}\r\n\r\n`)
+    const { exchange } = await peer.arrived(++calls)
+    const isOpen = status === 101
+    exchange.respond(
+      { status, headers: isOpen ? ['upgrade', 'chat', ...length] : length, code: 0 },
+      false,
+    )
+    exchange.endWith(Buffer.from('hello'))
+    if (!isOpen) return raw.ended()
+    await raw.got('hello')
+    raw.socket.end()
+    return raw.text
+  }
+  const switched = await answered('GET', 101)
+  t.match(switched, /^HTTP\/1\.1 101 [\s\S]*x-a: b\r\n[\s\S]*\r\n\r\nhello$/)
+  t.notMatch(switched, /content-length/i)
+  const empty = await answered('GET', 204)
+  t.match(empty, /^HTTP\/1\.1 204 [\s\S]*x-a: b\r\n[\s\S]*\r\n\r\n$/)
+  t.notMatch(empty, /content-length/i)
+  // these say how long it would have been
+  for (const [method, status] of [
+    ['GET', 304],
+    ['HEAD', 200],
+  ] as const) {
+    t.match(await answered(method, status), /content-length: 5\r\n\r\n$/)
+  }
+  t.match(await answered('GET', 403), /content-length: 5\r\n\r\nhello$/)
+  await eventually(() => stand.front.counters.open === 0, 'the end of all')
+})
+
 test('a request that goes round from a front to a peer to the front ends after 16 relays', async (t) => {
   let rounds = 0
   let url = ''

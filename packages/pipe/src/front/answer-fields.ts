@@ -9,7 +9,7 @@ import { isHopByHop, mayAnswer } from '@sapwood/wire'
 export interface AnswerFields {
   /** Names and values in turn, for `writeHead`. */
   readonly fields: string[]
-  /** The `content-length` that the answerer gave; NaN where it is none. */
+  /** The `content-length` that the answerer gave, where one may stand; NaN where it is none. */
   readonly length: number | undefined
 }
 
@@ -24,7 +24,8 @@ const KINDS_MOST = 512
 
 /** @param isProxied in proxy form. */
 export function answerFields(head: ResponseHead, isProxied: boolean): AnswerFields {
-  const { headers, code } = head
+  const { headers, code, status } = head
+  const takesLength = status >= 200 && status !== 204
   const fields: string[] = []
   let length: number | undefined
   for (let i = 0; i + 1 < headers.length; i += 2) {
@@ -32,13 +33,18 @@ export function answerFields(head: ResponseHead, isProxied: boolean): AnswerFiel
     const value = headers[i + 1] as string
     const kind = KINDS.get(name) ?? kindOf(name)
     if (kind === 'passes' || (kind === 'foreign' && isProxied)) fields.push(name, value)
-    else if (kind === 'length') length = lengthOf(value, length)
+    else if (kind === 'length' && takesLength) length = lengthOf(value, length)
   }
   fields.push('x-event-return-code', String(code))
   if (!isProxied) {
     fields.push('x-content-type-options', 'nosniff', 'content-security-policy', 'sandbox')
   }
   return { fields, length }
+}
+
+/** Whether the answer has no content, whatever its head says of a length (RFC 9110, 6.4.1). */
+export function isBare(method: string | undefined, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304
 }
 
 /** What passes of trailers: nothing that says how a message is to be read. */

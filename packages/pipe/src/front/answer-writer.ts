@@ -17,7 +17,7 @@ import type { HttpRequest, HttpResponse } from '@sapwood/http'
 import { coalesceWrites, WholeResponse } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { gatherWrites } from '../gather-writes.ts'
-import { answerFields, trailerPairs } from './answer-fields.ts'
+import { answerFields, isBare, trailerPairs } from './answer-fields.ts'
 import type { FrontContext, Gathered, Inquiry } from './front-context.ts'
 import { ANSWER_INVALID } from './front-faults.ts'
 
@@ -140,10 +140,8 @@ export class AnswerWriter implements Gathered {
     this.#owner.took(untaken)
   }
 
-  /** Has the answer no body, whatever its head says? */
   get #isBare(): boolean {
-    const { status } = this.#head as ResponseHead
-    return this.#request.method === 'HEAD' || status === 204 || status === 304
+    return isBare(this.#request.method, (this.#head as ResponseHead).status)
   }
 
   /** Writes an answer that is all here. */
@@ -194,7 +192,7 @@ export class AnswerWriter implements Gathered {
     const isShort = whole !== undefined && length !== undefined && whole !== length
     if (status !== 101 && !isShort && !Number.isNaN(length)) {
       const bytes = length ?? whole
-      if (bytes !== undefined && status !== 204) fields.push('content-length', String(bytes))
+      if (bytes !== undefined) fields.push('content-length', String(bytes))
       if (asked.origin !== undefined && !isProxied) fields.push(...this.#front.cors(asked))
       try {
         this.#response.writeHead(status, fields)

@@ -22,7 +22,7 @@ import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { isInterim } from '@sapwood/wire'
 import type { Exchange } from '../exchange.ts'
 import { gatherWrites } from '../gather-writes.ts'
-import { answerFields } from './answer-fields.ts'
+import { answerFields, isBare } from './answer-fields.ts'
 import type { FrontContext, Inquiry } from './front-context.ts'
 import { countFault, requestHead } from './front-context.ts'
 import type { Outcome } from './front-faults.ts'
@@ -51,6 +51,8 @@ export class FrontUpgrade implements Questioner, OpenCall, Timed {
   /** The peer, or the caller, has said all. */
   #isPeerDone = false
   #isCallerDone = false
+  /** The head of the answer was all of it. */
+  #isBare = false
   #untaken = 0
 
   /** @param first what came behind the head. */
@@ -106,12 +108,14 @@ export class FrontUpgrade implements Questioner, OpenCall, Timed {
     if (head.status === 101) this.#open()
     else {
       this.#state = 'answered'
+      this.#isBare = isBare(this.#question.head.method, head.status)
       if (!this.#question.ends) this.#exchange?.end()
     }
   }
 
   data(part: Uint8Array): void {
     if (this.#state !== 'open' && this.#state !== 'answered') return
+    if (this.#isBare) return this.#exchange?.took(part.length)
     gatherWrites(this.#socket)
     if (this.#socket.write(part) && this.#untaken === 0) return this.#exchange?.took(part.length)
     if (this.#untaken === 0) this.#front.wheel.set(this.#timer, this.#front.patience)

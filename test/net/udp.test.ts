@@ -314,6 +314,19 @@ test('TN-07: names are looked up, and an IPv6 target needs no endpoint of one’
   t.equal(two?.host, 'localhost')
 })
 
+test('TN-05: a name that is still looked up at the shutdown opens no socket behind it', async (t) => {
+  const sockets = (): number => {
+    return process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap').length
+  }
+  await eventually('those of other tests are closed', () => sockets() === 0)
+  const client = tracked(t, 'udp')
+  const dialled = rejection(client.connect({ host: 'localhost', port: 9 }, () => ECHO))
+  await client.shutdown()
+  t.equal(await dialled, 'CONNECT_ABORTED')
+  await aWhile()
+  t.equal(sockets(), 0)
+})
+
 test('TN-05, 2.4-12: stop keeps those who are there and gives the port back with the last of them', async (t) => {
   const { server, accepted, address, sender } = await serve(t)
   const peer = sender()

@@ -52,14 +52,18 @@ class DatagramEndpoint implements TransportEndpoint, DatagramPort {
     throw new SapwoodError('LISTENING', detail)
   }
 
-  async dial(target: Address, { local: wanted }: DialOptions): Promise<DatagramLink> {
+  async dial(
+    target: Address,
+    { local: wanted }: DialOptions,
+    signal: AbortSignal,
+  ): Promise<DatagramLink> {
     const { host, port } = hostAddress(target)
     if (wanted !== undefined) {
       throw new SapwoodError('ADDRESS_INVALID', 'UDP sends from its endpoint; set that instead')
     }
     const from = this.local ?? this.#endpoint
     if (from !== undefined) checkFamily(from, target)
-    const remote = { host: isIP(host) === 0 ? await resolve(host, from) : host, port }
+    const remote = { host: isIP(host) === 0 ? await resolve(host, from, signal) : host, port }
     const local = await this.#bind(this.#endpoint ?? anyOf(remote))
     if (this.#table.find(remote.host, port) !== undefined) {
       const detail = `there is a connection to ${formatAddress(remote)} already; use that one`
@@ -172,11 +176,24 @@ function lookupSoon(
   )
 }
 
-/** The address of a name, of the family of where it is dialled from if that is known. */
-function resolve(host: string, from: HostAddress | undefined): Promise<string> {
+/**
+ * The address of a name, of the family of where it is dialled from if that is known.
+ * @param signal what gives it up: a look-up goes on for as long as the system wants, and nobody may wait for it.
+ */
+function resolve(
+  host: string,
+  from: HostAddress | undefined,
+  signal: AbortSignal,
+): Promise<string> {
   const family = from === undefined ? 0 : isIP(from.host)
   return new Promise((resolve, reject) => {
-    lookup(host, { family }, (error, address) => (error ? reject(error) : resolve(address)))
+    const abort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+    lookup(host, { family }, (error, address) => {
+      signal.removeEventListener('abort', abort)
+      if (error) reject(error)
+      else resolve(address)
+    })
   })
 }
 

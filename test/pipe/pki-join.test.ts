@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { connect, createServer } from 'node:tls'
 import type { Fault } from '@sapwood/core'
@@ -25,11 +25,12 @@ import {
   JoinLimit,
   type JoinToken,
   joinFramer,
+  join as joinPipe,
   joinServerFault,
   parseJoinToken,
   readTrust,
 } from '@sapwood/pipe'
-import { cuts, FakeClock } from '@sapwood/testkit'
+import { cuts, eventually, FakeClock } from '@sapwood/testkit'
 import { InputBuffer } from '@sapwood/wire'
 import fc from 'fast-check'
 import { type Test, test } from 'tap'
@@ -229,6 +230,38 @@ test('joining: the token becomes an identity that both ends trust, once', async 
   )
   t.same(decodeJoinAnswer(await desk.answer(message, '10.0.0.1')), JOIN_REFUSED)
   t.match(attempts, [{ address: '10.0.0.1', name: 'alpha' }, { reason: /no such invitation/ }])
+})
+
+test('joining: a connection that breaks behind the answer costs nothing', async (t) => {
+  const { dir, token, desk, authority } = await invited(t)
+  const { certificate } = await authority.issue('server')
+  const key = readFileSync(join(dir, 'server.key.pem'))
+  const ca = readFileSync(join(dir, 'ca.crt.pem'), 'utf8')
+  const cert = `${certificate}${ca}`
+  const own = join(temporary(t), 'pki')
+  let broken: Socket | undefined
+  const server = createServer({ key, cert, ALPNProtocols: [JOIN_PROTOCOL] }, (socket) => {
+    const framer = joinFramer('request')
+    const input = new InputBuffer()
+    socket.on('error', () => undefined)
+    socket.on('data', async (chunk: Buffer) => {
+      input.push(chunk)
+      const message = framer.decode(input)
+      if (!(message instanceof Uint8Array)) return
+      socket.write(joinFramer('answer').encode(await desk.answer(message, '10.0.0.1')))
+      await eventually('it is being written down', () => existsSync(own))
+      broken?.resetAndDestroy()
+    })
+  })
+  server.on('connection', (socket: Socket) => {
+    broken = socket
+  })
+  server.listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const installed = await joinPipe({ ...token, server: `127.0.0.1:${port}` }, { dir: own })
+  t.equal(installed.name, 'alpha')
 })
 
 test('joining: the names of the request count for nothing', async (t) => {

@@ -93,6 +93,8 @@ export async function join(token: JoinToken, options: JoinOptions): Promise<Inst
   const { dir, limit = LONGEST, clock = nodeClock } = options
   const joining = await beginJoining(token)
   const socket = dial(token)
+  // whoever waits for it hears of it; behind the answer nobody does, and nothing is lost
+  socket.on('error', () => undefined)
   const forget = clock.after(limit, () =>
     socket.destroy(new Error(`nothing came within ${limit} ms`)),
   )

@@ -14,6 +14,7 @@ import {
   type PeerRole,
   peerCertificate,
   pemBlocks,
+  pipeServer,
   readCertificates,
   readDenyList,
   readRevocationList,
@@ -581,6 +582,43 @@ test('a key and its certificate that change one after the other are one change, 
   await opened.close()
   t.equal(opened.identity.certificate.fingerprint256, read(dir, 'server').fingerprint256)
 })
+
+test(
+  'a key that TLS does not take is told, and leaves the last good one in force',
+  OPENSSL,
+  async (t) => {
+    const { dir, changes, faults, look, opened } = await store(t)
+    const before = opened.identity
+    const weak = temporary(t)
+    const request = ['-subj', '/CN=server', '-keyout', 'server.key.pem', '-out', 'csr.pem']
+    openssl(weak, 'req', '-newkey', 'rsa:512', '-nodes', ...request)
+    writeFileSync(join(weak, 'names'), 'subjectAltName=DNS:server')
+    const signer = ['-CA', join(dir, 'ca.crt.pem'), '-CAkey', join(dir, 'ca.key.pem')]
+    const signed = [
+      '-out',
+      'server.crt.pem',
+      '-extfile',
+      'names',
+      '-days',
+      '20',
+      '-set_serial',
+      '77',
+    ]
+    openssl(weak, 'x509', '-req', '-in', 'csr.pem', ...signer, ...signed)
+    for (const file of ['server.crt.pem', 'server.key.pem']) {
+      copyFileSync(join(weak, file), join(dir, file))
+    }
+    await look(4)
+    t.same([changes, faults], [[], ['KEY_UNSUITABLE']])
+    t.equal(opened.identity, before)
+    const material = ['key', 'cert'].map((part) => {
+      return readFileSync(join(weak, `server.${part === 'key' ? 'key' : 'crt'}.pem`), 'utf8')
+    })
+    const [key, cert] = material as [string, string]
+    const ca = readFileSync(join(dir, 'ca.crt.pem'), 'utf8')
+    await t.rejects(pipeServer({ key, cert, ca }), { code: 'KEY_UNSUITABLE', message: /too small/ })
+  },
+)
 
 test('touching a file is no change, another CA is; reload takes it up at once', async (t) => {
   const { dir, changes, look, check, opened } = await store(t)

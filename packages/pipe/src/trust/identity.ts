@@ -1,10 +1,11 @@
 /**
  * Who this machine is: its certificate and its key.
- * Invariant: the two belong together, so a link is never begun with a key that the other end must refuse.
+ * Invariant: the two belong together, so a link is never begun with a key that the other end must refuse; and TLS takes them.
  */
 import type { X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import { certificateNames } from '@sapwood/auth'
-import { SapwoodError } from '@sapwood/core'
+import { reasonOf, SapwoodError } from '@sapwood/core'
 import type { PeerRole } from './certificate-fault.ts'
 import { datesFault, nameFaultOf, purposeFault } from './certificate-fault.ts'
 import { readCertificates, readKey } from './pem.ts'
@@ -20,7 +21,7 @@ export interface Identity {
 
 /**
  * @param files what errors call the two.
- * @throws SapwoodError PEM_INVALID, CERTIFICATE_INVALID, KEY_INVALID, KEY_ENCRYPTED, KEY_FOREIGN
+ * @throws SapwoodError PEM_INVALID, CERTIFICATE_INVALID, KEY_INVALID, KEY_ENCRYPTED, KEY_FOREIGN, KEY_UNSUITABLE
  */
 export function readIdentity(
   cert: string,
@@ -32,7 +33,23 @@ export function readIdentity(
     const detail = `${files.key} is not the key of ${files.cert}; take the two that were made together`
     throw new SapwoodError('KEY_FOREIGN', detail)
   }
+  checkSuitable(cert, key, files)
   return { certificate, cert, key, names: certificateNames(certificate.subjectAltName).names }
+}
+
+/** Links are made of it later, where nobody could be told: of a key too short, or a certificate signed by a hash too weak. */
+function checkSuitable(
+  cert: string,
+  key: string,
+  files: { readonly cert: string; readonly key: string },
+): void {
+  try {
+    // without a CA of its own it would read all that Node brings along
+    createSecureContext({ cert, key, ca: cert, minVersion: 'TLSv1.3' })
+  } catch (thrown) {
+    const detail = `TLS does not take ${files.cert} and ${files.key}: ${reasonOf(thrown)}; make them anew, with a key of P-256`
+    throw new SapwoodError('KEY_UNSUITABLE', detail, { cause: thrown })
+  }
 }
 
 /**

@@ -145,6 +145,30 @@ test('of the answer, status, code, headers and trailers arrive, less what it mus
   t.notOk('x-content-type-options' in proxied.headers, 'unchanged in proxy form')
 })
 
+test('what is not ASCII in the head of an answer arrives byte by byte, whenever its body comes', async (t) => {
+  const headers = ['x-name', 'caf\xe9', 'x-text', 'caf\xc3\xa9']
+  const peer = new ScriptedAnswerer((request) => {
+    if (request.head.target === '/whole') return request.answer(200, 'a,b', headers)
+    request.exchange.respond({ status: 200, headers, code: 0 }, false)
+    setTimeout(() => request.exchange.endWith(Buffer.from('a,b')), 30)
+  })
+  const stand = await serve(t, peer)
+  const urls = [
+    '/client/alpha/whole',
+    '/client/alpha/later',
+    'http://alpha/whole',
+    'http://alpha/later',
+  ]
+  for (const url of urls) {
+    const answer = await call(stand, url)
+    t.match(
+      [answer.headers, answer.text],
+      [{ 'x-name': 'caf\xe9', 'x-text': 'caf\xc3\xa9' }, 'a,b'],
+      url,
+    )
+  }
+})
+
 test('every outcome has its status and code, at the time it is due (RP-08, RP-09)', async (t) => {
   const answers: Record<string, (request: Arrived) => void> = {
     '/refused': (request) => request.answer(403, '{}', [], 249),

@@ -267,6 +267,31 @@ test('answers come as they are: status, headers, interim heads, trailers', async
   t.same([none.head?.status, none.size], [304, 0])
 })
 
+test('what is not ASCII in a head reaches the target byte by byte, whenever the body comes', async (t) => {
+  const { pair } = await stand(t, echoHead)
+  const head = { target: '/x', headers: ['x-name', 'caf\xe9', 'x-text', 'caf\xc3\xa9'] }
+  const later = opened(pair, head)
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  later.exchange.endWith(Buffer.from('body'))
+  for (const asked of [later, pair.ask({ ...head, method: 'POST' }, 'body'), pair.ask(head)]) {
+    await asked.end()
+    t.same([seen(asked)['x-name'], seen(asked)['x-text']], [['caf\xe9'], ['caf\xc3\xa9']])
+  }
+})
+
+test('a head of a target is as long as the pipe can carry, and no longer', async (t) => {
+  const { pair } = await stand(t, (request, response) => {
+    response.writeHead(200, { 'x-long': 'a'.repeat(Number(request.url?.slice(1))) })
+    response.end('done')
+  })
+  for (const length of [20_000, 60_000]) {
+    const asked = await pair.ask({ target: `/${length}` }).end()
+    t.same([asked.head?.status, asked.header('x-long')?.length, asked.text], [200, length, 'done'])
+  }
+  const asked = await pair.ask({ target: '/70000' }).end()
+  t.same([asked.head?.status, asked.json.code], [502, 'TARGET_UNREACHABLE'])
+})
+
 test('trailers of a request reach the target', async (t) => {
   const { pair } = await stand(t, echoHead)
   const asked = opened(pair, { target: '/x' })
@@ -593,6 +618,34 @@ test('connections are kept, bounded, and asked again when the target has closed 
   for (const socket of sockets) socket.resetAndDestroy()
   const again = pair.ask({ target: '/x' })
   t.equal((await again.end()).text, 'done')
+})
+
+test('a kept connection of a Unix socket that the target has closed is no fault of the target', async (t) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'target-')), 'socket')
+  const sockets = new Set<Socket>()
+  const server = createServer((_request, response) => response.end('done'))
+  server.on('connection', (socket: Socket) => sockets.add(socket))
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const wheel = new Wheel(nodeClock)
+  const target = targetAnswerer(`unix:${path}`, { wheel })
+  t.teardown(() => {
+    target.close()
+    wheel.close()
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  // closed just when it is taken: whoever writes to it is told before anybody could read its end
+  const pair = new ExchangePair({
+    request: (...asked) => {
+      for (const socket of sockets) socket.destroy()
+      return target.request(...asked)
+    },
+  })
+  t.equal((await pair.ask({ target: '/x' }).end()).text, 'done')
+  // by now it is kept, and idle
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  t.equal((await pair.ask({ target: '/x' }).end()).text, 'done')
+  t.equal(sockets.size, 2, 'asked on another connection')
 })
 
 test('a burst of requests uses the connections of the burst before it', async (t) => {

@@ -19,6 +19,7 @@ import { Code, Timer } from '@sapwood/core'
 import { countChunk } from '@sapwood/net'
 import type { FieldList } from '@sapwood/wire'
 import type { AnswerExchange, RequestListener } from '../exchange.ts'
+import { flushHead } from '../flush-head.ts'
 import { gatherWrites } from '../gather-writes.ts'
 import {
   LENGTH_WRONG,
@@ -47,6 +48,8 @@ const REPEATABLE: ReadonlySet<string> = new Set([
   'PUT',
   'DELETE',
 ])
+/** How a closed connection shows: to who reads, and to who writes to a Unix socket. */
+const CLOSED: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE'])
 
 export class TargetCall implements RequestListener, Timed {
   readonly #options: TargetRequest
@@ -165,6 +168,7 @@ export class TargetCall implements RequestListener, Timed {
     request.on('close', () => this.#closed())
     this.#deps.wheel.set(this.#timer, this.#deps.limits.connect)
     if (this.#whole) request.end()
+    // the target hears of it before its body comes; a short body that is here already leaves with the head
     else process.nextTick(flushHead, request)
   }
 
@@ -250,7 +254,7 @@ export class TargetCall implements RequestListener, Timed {
     if (this.#state !== 'asking') return this.#lost()
     const { method } = this.#options
     // the target closed a kept connection just when it was taken
-    const isStale = request.reusedSocket && !this.#repeated && code === 'ECONNRESET'
+    const isStale = request.reusedSocket && !this.#repeated && CLOSED.has(code)
     if (isStale && this.#routed.ends && REPEATABLE.has(method)) {
       this.#repeated = true
       return this.#ask()
@@ -291,9 +295,4 @@ export class TargetCall implements RequestListener, Timed {
     this.#deps.wheel.clear(this.#timer)
     this.#taken()
   }
-}
-
-/** The target hears of the request before its body comes; a short body that is here already leaves with the head. */
-function flushHead(request: ClientRequest): void {
-  if (!request.destroyed) request.flushHeaders()
 }

@@ -6,7 +6,7 @@
 import type { ClientRequest, RequestOptions } from 'node:http'
 import type { Fault } from '@sapwood/core'
 import type { FieldList } from '@sapwood/wire'
-import { endToEnd, fieldOf } from '@sapwood/wire'
+import { endToEnd, fieldOf, PAYLOAD_LIMIT } from '@sapwood/wire'
 import type { RoutedRequest } from './route.ts'
 import type { TargetPlace } from './target-route.ts'
 
@@ -73,6 +73,8 @@ export function requestOptions(
     headers,
     length,
     upgrades: upgrade !== undefined,
+    // as much as a frame can carry
+    maxHeaderSize: PAYLOAD_LIMIT,
   }
 }
 

@@ -16,6 +16,7 @@ import type { Fault } from '@sapwood/core'
 import type { HttpRequest, HttpResponse } from '@sapwood/http'
 import { coalesceWrites, WholeResponse } from '@sapwood/http'
 import type { FieldList, ResponseHead } from '@sapwood/wire'
+import { flushHead } from '../flush-head.ts'
 import { gatherWrites } from '../gather-writes.ts'
 import { answerFields, isBare, trailerPairs } from './answer-fields.ts'
 import type { FrontContext, Gathered, Inquiry } from './front-context.ts'
@@ -177,7 +178,7 @@ export class AnswerWriter implements Gathered {
     const parts = this.#parts
     this.#parts = undefined
     this.#size = 0
-    if (parts === undefined) this.#response.flushHeaders()
+    if (parts === undefined) flushHead(this.#response)
     else if (Array.isArray(parts)) for (const part of parts) this.#write(part)
     else this.#write(parts)
   }

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Wheel } from '@sapwood/core'
 import { nodeClock } from '@sapwood/net'
-import type { AnswererOptions } from '@sapwood/pipe'
+import type { Answerer, AnswererOptions } from '@sapwood/pipe'
 import { answerer, targetAnswerer } from '@sapwood/pipe'
 import { FakeClock } from '@sapwood/testkit'
 import type { RequestHead } from '@sapwood/wire'
@@ -63,6 +63,27 @@ async function standOf(
   })
   const limits = window === undefined ? {} : { streamWindow: window, streamWindowMost: window }
   return { pair: new ExchangePair(target, limits), port, sockets }
+}
+
+/** What answers from a server on a Unix socket. */
+async function unixStand(
+  t: Teardown,
+  listener: RequestListener,
+): Promise<{ target: Answerer; server: Server; wheel: Wheel }> {
+  const directory = mkdtempSync(join(tmpdir(), 'target-'))
+  const path = join(directory, 'socket')
+  const server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const wheel = new Wheel(nodeClock)
+  const target = targetAnswerer(`unix:${path}`, { wheel })
+  t.teardown(() => {
+    target.close()
+    wheel.close()
+    server.closeAllConnections()
+    server.close()
+    rmSync(directory, { recursive: true })
+  })
+  return { target, server, wheel }
 }
 
 /** A request whose body comes later. */
@@ -621,19 +642,9 @@ test('connections are kept, bounded, and asked again when the target has closed 
 })
 
 test('a kept connection of a Unix socket that the target has closed is no fault of the target', async (t) => {
-  const path = join(mkdtempSync(join(tmpdir(), 'target-')), 'socket')
   const sockets = new Set<Socket>()
-  const server = createServer((_request, response) => response.end('done'))
+  const { target, server } = await unixStand(t, (_request, response) => response.end('done'))
   server.on('connection', (socket: Socket) => sockets.add(socket))
-  await new Promise<void>((resolve) => server.listen(path, resolve))
-  const wheel = new Wheel(nodeClock)
-  const target = targetAnswerer(`unix:${path}`, { wheel })
-  t.teardown(() => {
-    target.close()
-    wheel.close()
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
   // closed just when it is taken: whoever writes to it is told before anybody could read its end
   const pair = new ExchangePair({
     request: (...asked) => {
@@ -707,18 +718,7 @@ test('handlers come before the target, the built-ins are off beside it', async (
 })
 
 test('a target may be a Unix socket; what is no place is refused at once', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'target-'))
-  const path = join(directory, 'socket')
-  const server = createServer(echoHead)
-  await new Promise<void>((resolve) => server.listen(path, resolve))
-  const wheel = new Wheel(nodeClock)
-  const target = targetAnswerer(`unix:${path}`, { wheel })
-  t.teardown(() => {
-    target.close()
-    wheel.close()
-    server.close()
-    rmSync(directory, { recursive: true })
-  })
+  const { target, wheel } = await unixStand(t, echoHead)
   const asked = await new ExchangePair(target).ask({ target: '/x' }).end()
   t.same([asked.json.url, seen(asked).host], ['/x', ['localhost']])
   const wrong = [

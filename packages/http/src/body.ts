@@ -149,6 +149,8 @@ export function bodyTooLarge(limit: number, more: number): Fault {
   return fault('BODY_TOO_LARGE', detail, 413)
 }
 
+/** Bytes around a body that are no loss: those of a head. */
+const SPARE = 1024
 const EMPTY_JSON = '""'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
 
@@ -183,13 +185,23 @@ function readTyped(body: Buffer | undefined, type: string, meta: Meta): Message 
   if (body === undefined) return message(EMPTY_JSON, JSON_TYPE, meta)
   if (type === '') return guessed(body, meta)
   const text = isTextual(type) ? textOf(body) : undefined
-  return message(text ?? body, type, meta)
+  return message(text ?? ownBytes(body), type, meta)
 }
 
 function guessed(body: Buffer, meta: Meta): Message {
   const text = textOf(body)
-  if (text === undefined) return message(body, BYTES_TYPE, meta)
+  if (text === undefined) return message(ownBytes(body), BYTES_TYPE, meta)
   return isJson(text) ? message(singleLine(text), JSON_TYPE, meta) : message(text, TEXT_TYPE, meta)
+}
+
+/** Bytes that are a small part of what was read with them are copied: kept, they would keep all of that. */
+function ownBytes(body: Buffer): Buffer {
+  const { length } = body
+  const rest = body.buffer.byteLength - length
+  if (rest <= SPARE || rest <= length) return body
+  const own = Buffer.allocUnsafeSlow(length)
+  body.copy(own)
+  return own
 }
 
 /** What is wrong with it, if it is not JSON. */

@@ -4,7 +4,7 @@
  * comes or goes.
  * Invariant: what is kept is what a search would find now.
  */
-import { hasWildcard } from '@sapwood/core'
+import { flatCopy, hasWildcard } from '@sapwood/core'
 import { PathIndex } from './path-index.ts'
 import { PathLog } from './path-log.ts'
 
@@ -22,9 +22,10 @@ export class PathLogs {
   open(path: string): PathLog {
     const known = this.#logs.get(path)
     if (known !== undefined) return known
-    const log = new PathLog(path)
-    this.#logs.set(path, log)
-    this.#index.set(path, log)
+    // it stays for as long as its path is published at, whatever the path was cut from does not
+    const log = new PathLog(flatCopy(path))
+    this.#logs.set(log.path, log)
+    this.#index.set(log.path, log)
     this.#forget()
     return log
   }

@@ -7,6 +7,7 @@
 import type { Fault, Message, Meta } from '@sapwood/core'
 import { BYTES_TYPE, JSON_TYPE, message, NO_META } from '@sapwood/core'
 import { fromBase64 } from './base64.ts'
+import { cut } from './cut.ts'
 import { isFault } from './fault.ts'
 import { JsonMember, singleLine } from './json-member.ts'
 import { mediaType } from './media-type.ts'
@@ -117,7 +118,7 @@ function readFrame(
   member.readObject()
   const { path } = json
   if (typeof path !== 'string') return wrong('path', 'a string')
-  const body = member.start < 0 ? NOTHING : text.slice(member.start, member.end)
+  const body = member.start < 0 ? NOTHING : cut(text, member.start, member.end)
   // nothing but path and message, as most frames are: no need to look for more
   if (member.members === (member.start < 0 ? 1 : 2)) {
     return new ParsedFrame(path, message(singleLine(body)), undefined, undefined, undefined)

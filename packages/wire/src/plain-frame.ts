@@ -5,6 +5,7 @@
  */
 import type { Fault } from '@sapwood/core'
 import { message } from '@sapwood/core'
+import { cut } from './cut.ts'
 import type { Frame, FrameLimits } from './frame.ts'
 import { FRAME_LIMITS, ParsedFrame, parseFrames } from './frame.ts'
 import { jsonEnd, skipSpace, stringEnd } from './json-end.ts'
@@ -15,7 +16,7 @@ const COMMA = 44
 const COLON = 58
 const CLOSE_OBJECT = 125
 
-/** What a body is cut from: the text itself, or bytes that hold the same characters at the same places. */
+/** What bodies are cut from: bytes that hold the same characters as a text at the same places. */
 export interface Cuttable {
   slice(start: number, end: number): string
 }
@@ -28,13 +29,13 @@ export function readFrames(
   text: string,
   limits: FrameLimits = FRAME_LIMITS,
 ): readonly Frame[] | Fault {
-  const plain = plainFrame(text, 0, text.length, text)
+  const plain = plainFrame(text, 0, text.length)
   return plain === undefined ? parseFrames(text, limits) : [plain]
 }
 
 /**
  * Reads the frame that stands from `start` to `end` in a longer text.
- * @param source what its body is cut from: a piece of a string would keep all of that string.
+ * @param source what is kept of it is cut from this: a piece of a string would keep all of that string.
  */
 export function readFramesAt(
   text: string,
@@ -43,11 +44,16 @@ export function readFramesAt(
   source: Cuttable,
 ): readonly Frame[] | Fault {
   const plain = plainFrame(text, start, end, source)
-  return plain === undefined ? parseFrames(text.slice(start, end)) : [plain]
+  return plain === undefined ? parseFrames(source.slice(start, end)) : [plain]
 }
 
 /** Reads a frame that says path and message, in this order and without escapes in the path; undefined for any other text. */
-function plainFrame(text: string, start: number, end: number, source: Cuttable): Frame | undefined {
+function plainFrame(
+  text: string,
+  start: number,
+  end: number,
+  source?: Cuttable,
+): Frame | undefined {
   if (!text.startsWith('{"path"', start)) return undefined
   const quote = behind(text, start + 7, COLON)
   if (quote < 0 || text.charCodeAt(quote) !== QUOTE) return undefined
@@ -65,8 +71,8 @@ function plainFrame(text: string, start: number, end: number, source: Cuttable):
   // what stands behind the end may well go on like this frame, and is none of it
   if (close >= end || text.charCodeAt(close) !== CLOSE_OBJECT) return undefined
   if (skipSpace(text, close + 1) < end) return undefined
-  const body = singleLine(source.slice(bodyStart, bodyEnd))
-  return new ParsedFrame(path, message(body), undefined, undefined, undefined)
+  const body = source?.slice(bodyStart, bodyEnd) ?? cut(text, bodyStart, bodyEnd)
+  return new ParsedFrame(path, message(singleLine(body)), undefined, undefined, undefined)
 }
 
 /** The place behind this character and the white space around it; -1 if it is not there. */

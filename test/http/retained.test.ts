@@ -53,6 +53,20 @@ async function lines(stand: Stand, request: number, more?: object): Promise<void
   }
 }
 
+/** Updates that say something in their head. @param more characters that it has besides. */
+async function headed(
+  stand: Stand,
+  request: number,
+  more: number,
+  said: (i: number) => Record<string, string>,
+): Promise<void> {
+  for (let i = request * 10; i < request * 10 + 10; i++) {
+    const headers = { ...said(i), 'content-type': 'application/json', 'x-more': 'x'.repeat(more) }
+    const answer = await call(stand, `/update/kept/of/request/${i}`, { body: '1', headers })
+    if (answer.status !== 200) throw new Error(answer.text)
+  }
+}
+
 type Sends = (stand: Stand, request: number, client: WsClient) => Promise<void>
 
 const SENDERS: readonly (readonly [string, Sends])[] = [
@@ -95,6 +109,23 @@ const SENDERS: readonly (readonly [string, Sends])[] = [
         raw.socket.destroy()
       }
     },
+  ],
+  [
+    'an array that says what only questions have',
+    async (stand, request) => {
+      const path = `kept/of/request/${request}`
+      const body = JSON.stringify([{ path, message: 1, args: ['x'.repeat(LENGTH)] }])
+      await call(stand, '/update', { body })
+    },
+  ],
+  [
+    'an id among the headers of a long head',
+    (stand, request) =>
+      headed(stand, request, 3_500, (i) => ({ 'sapwood-id': `the-id-of-update-${i}` })),
+  ],
+  [
+    'a header for traces that says none',
+    (stand, request) => headed(stand, request, 0, () => ({ traceparent: 'x'.repeat(8_000) })),
   ],
 ]
 

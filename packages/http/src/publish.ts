@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Component, Fault, Message, Meta, Principal } from '@sapwood/core'
-import { ANYONE, bodyValue, NO_ID, NO_META, RECEIPT } from '@sapwood/core'
+import { ANYONE, bodyValue, flatCopy, NO_ID, NO_META, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import { FRAME_LIMITS } from '@sapwood/wire'
 import type { BodyTaker } from './body.ts'
@@ -15,6 +15,7 @@ import { coalesceWrites } from './coalesce.ts'
 import { fault } from './problem.ts'
 import type { RequestHead } from './request-head.ts'
 import { decodePath } from './target.ts'
+import { traceParent } from './trace-parent.ts'
 import type { Identifying } from './trust.ts'
 import { WholeRequest } from './whole/whole-request.ts'
 
@@ -81,7 +82,7 @@ function metaOf(head: RequestHead): Meta | Fault {
   const id = wordOf(head['sapwood-id'])
   const key = wordOf(head['sapwood-key'])
   const origin = wordOf(head['sapwood-origin'])
-  const trace = head.traceparent
+  const trace = traceParent(head.traceparent)
   if (id === undefined && key === undefined && origin === undefined && trace === undefined) {
     return NO_META
   }
@@ -102,7 +103,8 @@ const BEYOND_ASCII = /[^\0-\x7f]/
 /** A header comes as a character a byte. They are UTF-8, as shells send it, or else what pages and Node send. */
 function wordOf(value: string | undefined): string | undefined {
   if (value === undefined || value === '') return undefined
-  if (!BEYOND_ASCII.test(value)) return value
+  // the history keeps it, and need not keep the head that it may be a part of
+  if (!BEYOND_ASCII.test(value)) return flatCopy(value)
   return textOf(Buffer.from(value, 'latin1')) ?? value
 }
 

@@ -5,6 +5,7 @@
  * proxies; what the front needs is added by whoever has found out about it.
  */
 import type { Fault } from '@sapwood/core'
+import { traceParent } from '@sapwood/http'
 import { isHopByHop } from '@sapwood/wire'
 
 export class RequestFields {
@@ -160,12 +161,9 @@ export function requestTrailers(raw: readonly string[]): string[] {
   return kept
 }
 
-const TRACE = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
-
 /** The caller's W3C trace parent, or '' where it is none. */
-export function traceOf(head: RequestFields): string {
-  const { traceparent } = head
-  return traceparent !== undefined && TRACE.test(traceparent) ? traceparent : ''
+export function traceOf({ traceparent }: RequestFields): string {
+  return traceParent(traceparent) ?? ''
 }
 
 /** Relays that a request may pass. */

@@ -49,6 +49,36 @@ test('DB-15: a batch is checked whole, then applied in order, receipts in order'
   t.equal(stand.hub.position, before, 'nothing of a refused batch was applied')
 })
 
+test('what is wrong with an update says which one it is, where there are several', async (t) => {
+  const stand = await serve(t)
+  for (const [update, detail] of [
+    ['{"path":"a//b"}', 'the path has an empty segment'],
+    ['{"path":"a","id":7}', '"id" must be a string'],
+  ] as const) {
+    for (const [body, said] of [
+      [update, detail],
+      [`[${update}]`, `item 0: ${detail}`],
+      [` [{"path":"a"},${update}]`, `item 1: ${detail}`],
+    ] as const) {
+      const answer = await call(stand, '/update', { body, headers: JSON_HEAD })
+      t.equal(answer.status, 400, body)
+      t.ok(answer.json.detail.startsWith(said), `${body}: ${answer.json.detail}`)
+    }
+  }
+  for (const [target, body, said] of [
+    ['/update', '{"path":"a"}', ''],
+    ['/update', '[{"path":"a"}]', 'item 0: '],
+    ['/update/a', '1', ''],
+  ] as const) {
+    const refused = await call(await serve(t, { http: { dev: false, keys: ['k'] } }), target, {
+      body,
+      headers: JSON_HEAD,
+    })
+    t.equal(refused.status, 401)
+    t.ok(refused.json.detail.startsWith(`${said}anyone may not publish a`), refused.text)
+  }
+})
+
 test('DB-07, DB-08: connect and disconnect in a batch; malformed ones hurt nobody', async (t) => {
   const stand = await serve(t)
   const client = new WsClient(stand)

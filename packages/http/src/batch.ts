@@ -45,15 +45,14 @@ function takeArray(call: AnyCall, principal: Principal, body: Buffer | undefined
   const frames = readFrames(text)
   if (isFault(frames)) return call.problem({ ...frames, code: 'BODY_INVALID', status: 400 })
   const { hub } = call.context
+  const single = !text.trimStart().startsWith('[')
   for (const [index, frame] of frames.entries()) {
     const wrong = refusal(hub, principal, frame)
     if (wrong !== undefined) {
-      return call.problem(
-        forCaller({ ...wrong, detail: `item ${index}: ${wrong.detail}` }, principal),
-      )
+      const detail = single ? wrong.detail : `item ${index}: ${wrong.detail}`
+      return call.problem(forCaller({ ...wrong, detail }, principal))
     }
   }
-  const single = !text.trimStart().startsWith('[')
   const receipts: string[] = []
   let open = frames.length
   const done = (index: number, receipt: string): void => {

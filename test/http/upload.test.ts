@@ -513,13 +513,14 @@ test('a streamed answer stops when the caller leaves, or has no use for it', asy
   t.equal((await call(stand, '/health/live')).status, 200)
 })
 
+async function* breaking(thrown: unknown): AsyncGenerator<string> {
+  yield 'begin'
+  throw thrown
+}
+
 test('a streamed answer that fails, or is of nonsense, breaks the connection and nothing else', async (t) => {
   const stand = await answering(t, {
-    'GET fails': () =>
-      (async function* () {
-        yield 'begin'
-        throw new Error('no more')
-      })(),
+    'GET fails': () => breaking(new Error('no more')),
     'GET nonsense': () =>
       (async function* () {
         yield { a: 1 }
@@ -529,4 +530,49 @@ test('a streamed answer that fails, or is of nonsense, breaks the connection and
     await t.rejects(call(stand, `/client/files/${name}`))
   }
   t.equal((await call(stand, '/health/live')).status, 200)
+})
+
+test('why a streamed answer broke off stands in the log, and that a caller left does not', async (t) => {
+  const told: object[] = []
+  const nothing = (): void => undefined
+  const log = {
+    debug: nothing,
+    info: nothing,
+    error: nothing,
+    warn: (fields: object) => told.push(fields),
+  }
+  const stand = await serve(t, {
+    hub: { log },
+    http: {
+      handlers: {
+        'GET fails': () => breaking(new Error('the disk is gone')),
+        'GET textless': () => breaking(Object.create(null)),
+        'GET closed': () => new ReadableStream({ read() {} }).destroy(),
+        'GET failed': () => new ReadableStream({ read() {} }).destroy(new Error('it was gone')),
+        'GET whole': () => ReadableStream.from(['a', 'b']),
+        'GET endless': () =>
+          (async function* () {
+            for (;;) yield 'more'
+          })(),
+      },
+    },
+  })
+  for (const [name, reason] of [
+    ['fails', 'the disk is gone'],
+    ['textless', 'object'],
+    ['closed', 'it was closed before its end'],
+    ['failed', 'it was gone'],
+  ] as const) {
+    const path = `/client/hub/${name}`
+    await t.rejects(call(stand, `${path}?secret=1`))
+    t.same(told.splice(0), [{ code: 'ANSWER_BROKEN', method: 'GET', path, reason }])
+  }
+  t.equal(stand.hub.counters.faults.get('ANSWER_BROKEN'), 4)
+  t.equal((await call(stand, '/client/hub/whole')).text, 'ab')
+  t.equal((await call(stand, '/client/hub/whole', { method: 'HEAD' })).text, '')
+  const response = await open(stand, '/client/hub/endless')
+  await once(response, 'readable')
+  response.destroy()
+  await call(stand, '/health/live')
+  t.same(told, [])
 })

@@ -1,6 +1,7 @@
 /** Functions that answer through a pipe (RP-10 to RP-16, RP-32), and who may call them; frames in memory, real sessions. */
 import { Readable } from 'node:stream'
 import { ReadableStream as WebStream } from 'node:stream/web'
+import type { Fault } from '@sapwood/core'
 import { Wheel } from '@sapwood/core'
 import type { HandlerContext } from '@sapwood/http'
 import type { AnswererOptions, AnswerRule } from '@sapwood/pipe'
@@ -530,8 +531,9 @@ test('a streamed answer is made as fast as it is taken, and not at all for nobod
   await asked.until(() => pair.far.session.streams === 0)
 })
 
-test('a streamed answer that breaks off, or is of nonsense, fails at the asker', async (t) => {
-  const pair = pairOf({
+test('a streamed answer that breaks off, or is of nonsense, fails at the asker, and says why on its own side', async (t) => {
+  const told: Fault[] = []
+  const table = {
     get_breaks: () =>
       (async function* () {
         yield 'begin'
@@ -547,16 +549,34 @@ test('a streamed answer that breaks off, or is of nonsense, fails at the asker',
       return stream
     },
     get_gone: () => new Readable({ read: () => undefined }).destroy(),
+    get_textless: () => Readable.from({ [Symbol.asyncIterator]: textless }),
     get_again: () => 'well',
-  })
-  for (const name of ['breaks', 'nonsense', 'destroyed', 'gone']) {
+  }
+  const pair = pairOf(table, { onBroken: (fault) => told.push(fault) })
+  for (const [name, reason] of [
+    ['breaks', 'secret cause'],
+    ['nonsense', 'The "chunk" argument must be'],
+    ['destroyed', 'it was closed before its end'],
+    ['gone', 'it was closed before its end'],
+    ['textless', 'object'],
+  ] as const) {
     const asked = await pair.ask({ target: `/${name}` }).end()
     t.equal(asked.head?.status, 200, name)
     t.equal(asked.fault?.code, 'ANSWER_BROKEN', name)
     t.notMatch(asked.fault?.detail, /secret/)
+    const [fault] = told.splice(0)
+    t.equal(fault?.code, 'ANSWER_BROKEN')
+    const begin = `the stream that GET ${name} answers alpha with broke off: ${reason}`
+    t.ok(fault?.detail.startsWith(begin), `${fault?.detail}`)
   }
   t.equal((await pair.ask({ target: '/again' }).end()).text, '"well"')
+  t.same(told, [])
 })
+
+async function* textless(): AsyncGenerator<string> {
+  yield 'begin'
+  throw Object.create(null)
+}
 
 test('rules on the side that answers: by peer, method, path and size; refused is 249 and 403', async (t) => {
   const table = { get_time: () => 1, 'PUT files/a': () => 2, 'GET files/a': () => 3 }

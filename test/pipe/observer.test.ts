@@ -1,6 +1,6 @@
 /** Programs that hear what goes on with links: a mistake of theirs is told, and hinders nothing (RP-30, W8). */
 import type { Fault } from '@sapwood/core'
-import { countingObserver, type PeerObserver, PipeCounters } from '@sapwood/pipe'
+import { countingObserver, type PeerObserver, PipeCounters, pipeServer } from '@sapwood/pipe'
 import { eventually, FakeClock } from '@sapwood/testkit'
 import { test } from 'tap'
 import { connected, Log, World } from './peer-world.ts'
@@ -125,4 +125,25 @@ test('what one observer of several throws is counted, and keeps nothing from tho
   t.same([first.faults.length, second.faults.length], [3, 3])
   t.equal(counters.faults.get('OBSERVER_THREW'), 3)
   t.end()
+})
+
+test('an observer hears why a stream broke off that a handler answers with; the asker does not', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const log = new Log()
+  const get_breaks = async function* (): AsyncGenerator<string> {
+    yield 'begin'
+    throw new Error('the disk is gone')
+  }
+  const server = await pipeServer({
+    ...world.identity('server'),
+    handlers: { get_breaks },
+    observer: log,
+  })
+  t.teardown(() => server.close())
+  const alpha = await world.client('alpha', server.address.port)
+  const thrown = await alpha.ask('@server/breaks').catch((thrown) => thrown)
+  t.match(thrown, { code: 'ANSWER_BROKEN' })
+  t.notMatch(thrown.message, /disk/)
+  const detail = 'the stream that GET breaks answers alpha with broke off: the disk is gone'
+  t.same(log.faults, [{ code: 'ANSWER_BROKEN', detail }])
 })

@@ -9,6 +9,7 @@ import type { BodyStream, Message } from '@sapwood/core'
 import { message } from '@sapwood/core'
 import type { Handler } from '@sapwood/wire'
 import { exceptionReply, replyOf } from '@sapwood/wire'
+import { sayable } from './sayable.ts'
 
 /** What a handler knows of its question. */
 export interface HandlerContext {
@@ -102,11 +103,6 @@ export class HandlerCall implements HandlerContext {
       return exceptionReply(sayable(thrown), this.#traced)
     }
   }
-}
-
-/** What was thrown, or the name of its kind where it has no text. */
-function sayable(thrown: unknown): unknown {
-  return typeof thrown !== 'object' || thrown instanceof Object ? thrown : typeof thrown
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -23,6 +23,7 @@ export type { Gateway, HandedRequest, ListedPeer, PeerGateway, TargetGateway } f
 export type { Headers } from './problem.ts'
 export { answerProblem, fault, rawProblem } from './problem.ts'
 export { Proxies } from './proxies.ts'
+export { breakReason } from './sayable.ts'
 export type { HttpServer } from './server.ts'
 export { serveHttp } from './server.ts'
 export type { BridgeOptions, HttpOptions, HttpSettings } from './settings.ts'

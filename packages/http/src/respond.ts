@@ -8,6 +8,12 @@ import { isStream } from '@sapwood/core'
 import { httpAnswer } from '@sapwood/wire'
 import type { Call } from './call.ts'
 import { LINGER } from './end-socket.ts'
+import { breakReason } from './sayable.ts'
+
+/** A stream that a handler answers with failed before its end. */
+const BROKEN = 'ANSWER_BROKEN'
+/** Characters of a path that the log shows. */
+const SHOWN = 256
 
 /** Answers `call` with what was answered to its question. Does nothing if its answer has begun. */
 export function respond(call: Call, answer: Message): void {
@@ -20,8 +26,10 @@ export function respond(call: Call, answer: Message): void {
   const list = Object.entries(headers).flat()
   if (isStream(body)) {
     response.writeHead(status, [...list, ...call.cors])
+    const stream = body instanceof Readable ? body : Readable.from(body)
+    tellBreak(call, stream)
     // whichever of the two breaks off takes the other with it
-    pipeline(body instanceof Readable ? body : Readable.from(body), response, () => undefined)
+    pipeline(stream, response, () => undefined)
     return
   }
   // these two have no body, and must not say, or do not know, how long one would be (RFC 9110, section 8.6)
@@ -30,6 +38,24 @@ export function respond(call: Call, answer: Message): void {
   response.writeHead(status, [...list, ...call.cors])
   if (request.complete) response.end(body)
   else endEarly(call, body)
+}
+
+/** Says in the log why a stream broke off: its caller sees only that it did. One that its caller leaves does not break off. */
+function tellBreak({ context, response, method, path }: Call, stream: Readable): void {
+  const broke = (thrown?: unknown): void => {
+    // this hears of it before the response is destroyed for it
+    if (isOver || stream.readableEnded || response.destroyed) return
+    isOver = true
+    const { log, counters } = context.hub
+    counters.fault(BROKEN)
+    const fields = { code: BROKEN, method, path: path.slice(0, SHOWN), reason: breakReason(thrown) }
+    log.warn(fields, 'a stream that answers broke off')
+  }
+  let isOver = false
+  stream.on('error', broke)
+  stream.on('close', () => broke())
+  // one that was over before tells nobody
+  if (stream.destroyed) broke(stream.errored ?? undefined)
 }
 
 /**

@@ -55,6 +55,8 @@ export class PipeEnd {
   readonly #values: Values
   readonly #log: Log
   readonly #wheel: Wheel
+  /** Writes what the log is to say of links and of answers that break off. */
+  readonly #told: PeerObserver
   /** In the order of their start. */
   readonly #opened: { close(): unknown }[] = []
 
@@ -63,6 +65,7 @@ export class PipeEnd {
     this.#values = values
     this.#log = log
     this.#wheel = wheel
+    this.#told = linkLog(log, nodeClock)
   }
 
   /** @throws SapwoodError those of `TrustStore.open`, `PORT_IN_USE` and whatever else keeps it from listening. */
@@ -116,7 +119,7 @@ export class PipeEnd {
     const values = this.#values
     const trust = await this.#trust()
     this.#statsd()
-    const observers = [linkLog(this.#log, nodeClock), ...(observer === undefined ? [] : [observer])]
+    const observers = [this.#told, ...(observer === undefined ? [] : [observer])]
     return {
       trust,
       answerer: this.#answerer(),
@@ -161,6 +164,7 @@ export class PipeEnd {
         role,
         wheel: this.#wheel,
         traced: values['pipe.traceback'],
+        onBroken: (fault) => this.#told.fault?.(fault),
         limits: { body: values['limits.body'], bodyTime: values['limits.body_time'] },
         ...(handlers && { handlers }),
         ...(target !== undefined && { target }),

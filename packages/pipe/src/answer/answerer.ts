@@ -31,6 +31,8 @@ export interface CommonOptions {
 export interface HandlerAnswererOptions extends CommonOptions {
   /** Whether the stack of a throw may be shown to the asker. No. */
   readonly traced?: boolean
+  /** Told why a stream broke off that a handler answers with: the asker hears only that it did. It must not throw. */
+  readonly onBroken?: (fault: Fault) => void
   readonly limits?: Partial<HandlerLimits>
 }
 
@@ -45,6 +47,8 @@ export interface AnswererOptions extends CommonOptions {
   /** The URL of an HTTP server of this machine. */
   readonly target?: string
   readonly traced?: boolean
+  /** As of `handlerAnswerer`. */
+  readonly onBroken?: (fault: Fault) => void
   readonly limits?: Partial<HandlerLimits & TargetLimits>
 }
 
@@ -67,9 +71,9 @@ export const ANSWER_LIMITS: HandlerLimits & TargetLimits = {
  * @example answerer({ role: 'client', target: 'http://127.0.0.1:3000', wheel })
  */
 export function answerer(options: AnswererOptions): ClosableAnswerer {
-  const { role, handlers, target, wheel, allow, traced = false } = options
+  const { role, handlers, target, wheel, allow, traced = false, onBroken } = options
   const limits = { ...ANSWER_LIMITS, ...options.limits }
-  const deps = { wheel, limits, traced }
+  const deps = { wheel, limits, traced, onBroken }
   const routes: Route[] = []
   if (handlers !== undefined) routes.push(new HandlerRoute(handlers, deps))
   if (target !== undefined) routes.push(new TargetRoute(target, deps))
@@ -86,9 +90,9 @@ export function answerer(options: AnswererOptions): ClosableAnswerer {
  */
 export function handlerAnswerer(
   handlers: Handlers<HandlerContext>,
-  { wheel, allow, traced = false, limits }: HandlerAnswererOptions,
+  { wheel, allow, traced = false, limits, onBroken }: HandlerAnswererOptions,
 ): Answerer {
-  const deps = { wheel, traced, limits: { ...ANSWER_LIMITS, ...limits } }
+  const deps = { wheel, traced, onBroken, limits: { ...ANSWER_LIMITS, ...limits } }
   return new RoutingAnswerer([new HandlerRoute(handlers, deps)], new AnswerRules(allow))
 }
 

@@ -16,7 +16,7 @@ import { Readable } from 'node:stream'
 import type { Fault, Message, Timed } from '@sapwood/core'
 import { Code, SapwoodError, Timer } from '@sapwood/core'
 import type { HandlerCall, HandlerContext, ReplyTaker } from '@sapwood/http'
-import { readBody, readsStream, textOf } from '@sapwood/http'
+import { breakReason, readBody, readsStream, textOf } from '@sapwood/http'
 import type { Handler } from '@sapwood/wire'
 import {
   exceptionReply,
@@ -36,6 +36,8 @@ import { inParts, PART, StreamedAnswer } from './streamed-answer.ts'
 
 /** Bytes of a streamed body that wait for the handler. */
 const HELD = 64 * 1024
+/** Characters of a noun that a log shows. */
+const SHOWN = 128
 
 export class HandledRequest implements RequestListener, ReplyTaker, AnswerSource, Timed {
   readonly #request: RoutedRequest
@@ -223,7 +225,11 @@ export class HandledRequest implements RequestListener, ReplyTaker, AnswerSource
   }
 
   /** It is not, and never will be. */
-  broken(): void {
+  broken(reason?: unknown): void {
+    const { head, noun } = this.#request
+    // the asker is not told why, who runs the handler is
+    const detail = `the stream that ${head.method} ${noun.slice(0, SHOWN)} answers ${this.#exchange.peer} with broke off: ${breakReason(reason)}`
+    this.#deps.onBroken?.({ code: ANSWER_BROKEN.code, detail })
     this.#exchange.cancel(ANSWER_BROKEN)
     this.#over()
     this.#call.stop(new SapwoodError(ANSWER_BROKEN.code, ANSWER_BROKEN.detail, { status: 502 }))

@@ -2,7 +2,7 @@
  * Functions that answer requests of the pipe (RP-10 to RP-16), by the same rules as in a hub.
  * Invariant: only own properties of the table are handlers, as they were when first asked for; each request is a call of its own, none waits for another.
  */
-import type { Wheel } from '@sapwood/core'
+import type { Fault, Wheel } from '@sapwood/core'
 import type { HandlerContext } from '@sapwood/http'
 import { HandlerCall } from '@sapwood/http'
 import type { Handler, Handlers } from '@sapwood/wire'
@@ -25,6 +25,8 @@ export interface HandlerRouteDeps {
   readonly limits: HandlerLimits
   /** Whether the stack of a throw may be shown to the asker. */
   readonly traced: boolean
+  /** A stream that a handler answers with broke off. It must not throw. */
+  readonly onBroken?: ((fault: Fault) => void) | undefined
 }
 
 /** Handlers that were found are remembered under the words that they were asked for by, within a bound. */

@@ -9,8 +9,8 @@ import type { AnswerExchange } from '../exchange.ts'
 export interface AnswerSource {
   /** All of it is sent. */
   sent(): void
-  /** The stream failed or stopped before its end: the peer has to be told. */
-  broken(): void
+  /** The stream failed or stopped before its end: the peer has to be told. @param reason undefined if it was closed. */
+  broken(reason?: unknown): void
 }
 
 /** Up to so many bytes are sent in one piece. */
@@ -36,10 +36,10 @@ export class StreamedAnswer {
       if (!this.#write(chunk)) stream.pause()
     })
     stream.on('end', () => this.#end())
-    stream.on('error', () => this.#break())
+    stream.on('error', (thrown) => this.#break(thrown))
     stream.on('close', () => this.#break())
     // one that was over before tells nobody
-    if (stream.destroyed) this.#break()
+    if (stream.destroyed) this.#break(stream.errored ?? undefined)
   }
 
   /** The peer takes more. */
@@ -58,9 +58,9 @@ export class StreamedAnswer {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
     try {
       return this.#exchange.write(bytes)
-    } catch {
+    } catch (thrown) {
       // one piece that is larger than all that may wait
-      this.#break()
+      this.#break(thrown)
       return true
     }
   }
@@ -72,10 +72,10 @@ export class StreamedAnswer {
     this.#owner.sent()
   }
 
-  #break(): void {
+  #break(reason?: unknown): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#owner.broken()
+    this.#owner.broken(reason)
   }
 }
 

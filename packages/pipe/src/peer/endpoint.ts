@@ -90,7 +90,7 @@ export function makeEndpoint(
     },
   })
   const told = guardedObserver([reporter, ...(observer === undefined ? [] : [observer])])
-  const own = options.answerer === undefined ? ownAnswerer(role, wheel, options) : undefined
+  const own = options.answerer === undefined ? ownAnswerer(role, wheel, options, told) : undefined
   return {
     trust: 'trust' in options ? options.trust : fixedTrust(options, role, name, now),
     answerer: guarded(options.answerer ?? (own as Answerer), told),
@@ -116,10 +116,12 @@ function ownAnswerer(
   role: 'server' | 'client',
   wheel: Wheel,
   { handlers, target, allow }: EndpointOptions,
+  observer: PeerObserver,
 ): ClosableAnswerer {
   return answerer({
     role,
     wheel,
+    onBroken: (fault) => observer.fault?.(fault),
     ...(handlers && { handlers }),
     ...(target !== undefined && { target }),
     ...(allow && { allow }),

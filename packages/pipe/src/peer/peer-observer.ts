@@ -26,6 +26,6 @@ export interface PeerObserver {
   heartbeatMissed?(peer: string): void
   /** A listener has sent somebody away. @param remote where they called from. */
   refused?(remote: string, fault: Fault): void
-  /** A peer did something wrong that ends nothing. */
+  /** A peer did something wrong that ends nothing, or a handler's stream broke off. */
   fault?(fault: Fault): void
 }

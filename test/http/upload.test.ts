@@ -13,6 +13,7 @@ import { FakeClock } from '@sapwood/testkit'
 import { test } from 'tap'
 import { requires } from '../requires.ts'
 import { curl } from './curl.ts'
+import { outcome } from './outcome.ts'
 import type { Answer, Stand } from './support.ts'
 import { call, eventually, open, pause, Raw, read, serve, WsClient, within } from './support.ts'
 
@@ -57,10 +58,6 @@ async function sizeOf(stream: Readable): Promise<number> {
   let size = 0
   for await (const chunk of stream) size += (chunk as Buffer).length
   return size
-}
-
-function outcome({ status, headers, text }: Answer): [number, string, string] {
-  return [status, String(headers['x-event-return-code']), JSON.parse(text).code ?? text]
 }
 
 test('TB-02: the handler sees the first chunk before the client sends the last', async (t) => {

@@ -293,9 +293,3 @@ test('an inbox is read by its owner and by nobody else, whatever the rules say',
   t.same(one.lines(), [`::inbox/${one.session.id}/0.1 "for one"`])
   await it.hub.close()
 })
-
-test('a gate in which somebody may publish says so', async (t) => {
-  t.notOk(gate([]).letsSomebodyPublish)
-  t.notOk(gate([{ who: 'anyone', may: ['subscribe'], path: '**' }]).letsSomebodyPublish)
-  t.ok(gate([{ who: 'key:1', may: ['ask', 'publish'], path: 'a' }]).letsSomebodyPublish)
-})

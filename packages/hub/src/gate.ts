@@ -82,11 +82,6 @@ export class Gate implements Component {
     )
   }
 
-  /** Could somebody who is not trusted publish anything at all? */
-  get letsSomebodyPublish(): boolean {
-    return this.#rules.some((rule) => rule.may.includes('publish'))
-  }
-
   update(sender: Component, path: string, message: Message): void {
     if (isControlPath(path)) this.#control(sender, path, message)
     else {

@@ -12,6 +12,7 @@ import { isFault } from '@sapwood/wire'
 import { askedBy, isAsked } from './asked.ts'
 import { readBody } from './body.ts'
 import type { AnyCall, Call, HttpContext } from './call.ts'
+import { collectBody } from './call.ts'
 import { askRefusal, handedTo, handOn } from './peers.ts'
 import { respond } from './respond.ts'
 import { codeHeader } from './return-code.ts'
@@ -32,12 +33,7 @@ export function ask(call: Call): void {
     if (context.hub.directory.takesStream(asked.name, call.method, asked.path)) {
       return new Upload(call).ask((body) => questionOf(call, principal, asked, body))
     }
-    context.bodies.collect({
-      request: call.request,
-      response: call.response,
-      take: (body) => put(call, principal, asked, body),
-      refuse: (problem) => call.problem(problem),
-    })
+    collectBody(call, (body) => put(call, principal, asked, body))
   })
 }
 

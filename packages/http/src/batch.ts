@@ -8,7 +8,7 @@ import { ERROR } from '@sapwood/hub'
 import { isFault, mediaType, readFrames } from '@sapwood/wire'
 import { textOf } from './body.ts'
 import type { AnyCall, Call } from './call.ts'
-import { forCaller } from './call.ts'
+import { collectBody, forCaller } from './call.ts'
 import { itemMessage } from './item.ts'
 import { publishAllLines } from './lines.ts'
 import { fault } from './problem.ts'
@@ -26,16 +26,7 @@ export function publishBatch(call: AnyCall): void {
       if (isLines) publishAllLines(call, principal, request.body)
       else takeArray(call, principal, request.body)
     } else if (isLines) publishLines(call as Call, principal)
-    else collectArray(call as Call, principal)
-  })
-}
-
-function collectArray(call: Call, principal: Principal): void {
-  call.context.bodies.collect({
-    request: call.request,
-    response: call.response,
-    take: (body) => takeArray(call, principal, body),
-    refuse: (problem) => call.problem(problem),
+    else collectBody(call as Call, (body) => takeArray(call, principal, body))
   })
 }
 

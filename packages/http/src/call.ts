@@ -113,6 +113,16 @@ export class Call<
 /** A call whose request may have come whole, or not. */
 export type AnyCall<Request extends HttpRequest = HttpRequest> = Call<Request, HttpResponse>
 
+/**
+ * Has `take` called with the body of a call when it is complete; what is refused is answered.
+ * @param more bytes that it may have beyond `limits.body`.
+ */
+export function collectBody(call: Call, take: (body: Buffer | undefined) => void, more = 0): void {
+  const { request, response } = call
+  const refuse = (problem: Fault): void => call.problem(problem)
+  call.context.bodies.collect({ request, response, more, take, refuse })
+}
+
 /** What a refusal means to somebody: nobody is asked for a credential, somebody is told that it is no use. */
 export function forCaller(fault: Fault, principal: Principal): Fault {
   return fault.status === 403 && principal.id === ANYONE.id ? { ...fault, status: 401 } : fault

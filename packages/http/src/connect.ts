@@ -7,7 +7,7 @@ import { CONNECT, connection, DISCONNECT, NO_ID } from '@sapwood/core'
 import { parsePosition, Session } from '@sapwood/hub'
 import { textOf } from './body.ts'
 import type { Call } from './call.ts'
-import { forCaller } from './call.ts'
+import { collectBody, forCaller } from './call.ts'
 import { NO_POSITION, patternProblem, tooManyPatterns } from './pattern-problem.ts'
 import { fault } from './problem.ts'
 import { decodeSegment, readQuery } from './target.ts'
@@ -25,7 +25,7 @@ export function disconnect(call: Call): void {
 function change(call: Call, path: typeof CONNECT | typeof DISCONNECT): void {
   if (!call.allows('POST', 'PUT')) return
   call.identify(undefined, (principal) => {
-    const { hub, bodies } = call.context
+    const { hub } = call.context
     if (!hub.gate.allows(principal, 'control', path)) {
       const detail = `${principal.id} may not subscribe others; send a key`
       return call.problem(forCaller(fault('NOT_ALLOWED', detail, 403), principal))
@@ -34,12 +34,7 @@ function change(call: Call, path: typeof CONNECT | typeof DISCONNECT): void {
     if ('code' in query) return call.problem(query)
     const after = query.get('after') ?? undefined
     if (after !== undefined && parsePosition(after) === undefined) return call.problem(NO_POSITION)
-    bodies.collect({
-      request: call.request,
-      response: call.response,
-      take: (body) => apply(call, principal, path, body, after),
-      refuse: (problem) => call.problem(problem),
-    })
+    collectBody(call, (body) => apply(call, principal, path, body, after))
   })
 }
 

@@ -6,6 +6,7 @@ import type { Session } from '@sapwood/hub'
 import { isFault, readFrames } from '@sapwood/wire'
 import { textOf } from './body.ts'
 import type { Call } from './call.ts'
+import { collectBody } from './call.ts'
 import { readNumber } from './poll.ts'
 import { fault } from './problem.ts'
 import { FRAME_OVERHEAD } from './settings.ts'
@@ -27,13 +28,7 @@ export function upstream(call: Call): void {
   }
   const refused = call.context.trust.pageRefusal(call.head)
   if (refused !== undefined) return call.problem(refused)
-  call.context.bodies.collect({
-    request: call.request,
-    response: call.response,
-    more: FRAME_OVERHEAD,
-    take: (body) => take(call, session, number, body),
-    refuse: (problem) => call.problem(problem),
-  })
+  collectBody(call, (body) => take(call, session, number, body), FRAME_OVERHEAD)
 }
 
 function take(call: Call, session: Session, number: number, body: Buffer | undefined): void {

@@ -57,7 +57,7 @@ function put(call: Call, principal: Principal, asked: Ask, body: Buffer | undefi
   const { hub } = call.context
   // an empty body is no message, whatever its type (RP-13)
   const read: Message | Fault = readBody(body, body && call.head['content-type'])
-  if ('code' in read) return call.problem(read, codeHeader(Code.threw))
+  if (isFault(read)) return call.problem(read, codeHeader(Code.threw))
   const question = questionOf(call, principal, asked, read)
   const { name, wait = hub.all.ask.wait } = asked
   let isPut = !hub.directory.isAway(name)

@@ -5,6 +5,7 @@
 import type { Principal } from '@sapwood/core'
 import { CONNECT, connection, DISCONNECT, NO_ID } from '@sapwood/core'
 import { parsePosition, Session } from '@sapwood/hub'
+import { isFault } from '@sapwood/wire'
 import { textOf } from './body.ts'
 import type { Call } from './call.ts'
 import { collectBody, forCaller } from './call.ts'
@@ -31,7 +32,7 @@ function change(call: Call, path: typeof CONNECT | typeof DISCONNECT): void {
       return call.problem(forCaller(fault('NOT_ALLOWED', detail, 403), principal))
     }
     const query = readQuery(call.query, path === CONNECT ? ['after'] : [])
-    if ('code' in query) return call.problem(query)
+    if (isFault(query)) return call.problem(query)
     const after = query.get('after') ?? undefined
     if (after !== undefined && parsePosition(after) === undefined) return call.problem(NO_POSITION)
     collectBody(call, (body) => apply(call, principal, path, body, after))

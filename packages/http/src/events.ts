@@ -4,6 +4,7 @@
  */
 import type { Fault, Principal } from '@sapwood/core'
 import type { Session } from '@sapwood/hub'
+import { isFault } from '@sapwood/wire'
 import type { Call } from './call.ts'
 import { EventStream, sendAway } from './event-stream.ts'
 import { comeBackLater } from './farewell.ts'
@@ -24,7 +25,7 @@ export function stream(call: Call): void {
 function follow(call: Call, kind: 'sse' | 'stream'): void {
   if (!call.allows('GET')) return
   const wanted = readSubscription(call, ['path'])
-  if ('code' in wanted) return call.problem(wanted)
+  if (isFault(wanted)) return call.problem(wanted)
   const token = call.path.split('/')[2] ?? ''
   call.identify(wanted.token, (principal) => {
     const { hub, trust, encoders, writes } = call.context
@@ -39,7 +40,7 @@ function follow(call: Call, kind: 'sse' | 'stream'): void {
     const { socket } = call.response
     if (socket === null) return call.problem(PIPELINED)
     const opened = known ?? open(call, principal, wanted, token === '')
-    if ('code' in opened) return call.problem(opened)
+    if (isFault(opened)) return call.problem(opened)
     const downstream = new EventStream(kind, call.response, socket, encoder, writes)
     downstream.open(opened, call.cors)
     if (known !== undefined) {

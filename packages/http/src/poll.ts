@@ -4,6 +4,7 @@
  */
 import type { Principal } from '@sapwood/core'
 import type { Session } from '@sapwood/hub'
+import { isFault } from '@sapwood/wire'
 import type { Call } from './call.ts'
 import { PollDownstream } from './poll-downstream.ts'
 import { fault } from './problem.ts'
@@ -15,7 +16,7 @@ import { DRAINING } from './unanswered.ts'
 export function poll(call: Call): void {
   if (!call.allows('GET')) return
   const wanted = readSubscription(call, ['path'])
-  if ('code' in wanted) return call.problem(wanted)
+  if (isFault(wanted)) return call.problem(wanted)
   const [token, count] = call.path.split('/').slice(2)
   const number = readNumber(token === undefined || token === '' ? '0' : count)
   if (number === undefined) return call.problem(NO_NUMBER)

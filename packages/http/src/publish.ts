@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Component, Fault, Message, Meta, Principal } from '@sapwood/core'
 import { ANYONE, bodyValue, flatCopy, NO_ID, NO_META, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
-import { FRAME_LIMITS } from '@sapwood/wire'
+import { FRAME_LIMITS, isFault } from '@sapwood/wire'
 import type { BodyTaker } from './body.ts'
 import { readUpdate, textOf } from './body.ts'
 import type { AnyCall } from './call.ts'
@@ -60,9 +60,9 @@ class Publication implements Component, BodyTaker, Identifying {
     const path = decodePath(call.path.slice(PREFIX.length), call.context.hub.settings.path)
     if (typeof path !== 'string') return call.problem(path)
     const meta = metaOf(call.head)
-    if ('code' in meta) return call.problem(meta as Fault)
+    if (isFault(meta)) return call.problem(meta)
     const message = readUpdate(body, call.head['content-type'], meta)
-    if ('code' in message) return call.problem(message)
+    if (isFault(message)) return call.problem(message)
     call.context.hub.update(this, path, message)
   }
 

@@ -6,6 +6,7 @@ import type { Fault, Principal } from '@sapwood/core'
 import { CONNECT, jsonMessage, NO_META } from '@sapwood/core'
 import type { Hub, Session } from '@sapwood/hub'
 import { ERROR, parsePosition } from '@sapwood/hub'
+import { isFault } from '@sapwood/wire'
 import type { Call } from './call.ts'
 import { forCaller } from './call.ts'
 import { NO_POSITION, patternProblem, tooManyPatterns } from './pattern-problem.ts'
@@ -31,7 +32,7 @@ const CURSORS = ['after', 'lastEventId', 'last-event-id'] as const
 /** Reads the query and the `Last-Event-ID` of a subscribe request. */
 export function readSubscription(call: Call, known: readonly string[]): Subscription | Fault {
   const query = readQuery(call.query, [...known, ...CURSORS, 'token'])
-  if ('code' in query) return query
+  if (isFault(query)) return query
   const given = query.getAll('path')
   const { patterns: most, path: limits } = call.context.hub.settings
   const wrong = given.flatMap((pattern) => {

@@ -201,7 +201,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
 
   #greet(hello: Hello | Fault): void {
     this.#heard()
-    if ('code' in hello) return this.#refuse(hello)
+    if (isFault(hello)) return this.#refuse(hello)
     if (hello.token === undefined) return this.#open(hello)
     this.#waiting = { frames: [], size: 0 }
     this.#context.trust.login(hello.token, {

@@ -42,3 +42,16 @@ export function outcome(matcher: Matcher, text: string | Uint8Array): Outcome {
 export function verdictOf(matcher: Matcher, text: string | Uint8Array): Verdict {
   return outcome(matcher, text).verdict
 }
+
+/** `at` is given in text: the verdict has to come with the last character before `‸`. */
+export function decidesAt(rule: Matcher, marked: string, verdict: 'yes' | 'no'): void {
+  const at = marked.indexOf('‸')
+  const text = Buffer.from(marked.replace('‸', '')).toString('latin1')
+  const expected = Buffer.byteLength(marked.slice(0, at))
+  assert.deepEqual(outcome(rule, text), { verdict, at: expected }, marked)
+}
+
+/** The head of a request with these headers. */
+export function head(...headers: string[]): string {
+  return `GET /a HTTP/1.1\r\n${headers.map((header) => `${header}\r\n`).join('')}\r\n`
+}

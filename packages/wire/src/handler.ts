@@ -133,19 +133,18 @@ interface AnswerObject extends AnswerHead {
   readonly data?: unknown
 }
 
-function isStatus(status: unknown): boolean {
-  return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
-}
-
-const MEMBERS: readonly string[] = ['status', 'type', 'data', 'headers']
-
 function isAnswer(result: unknown): result is AnswerObject {
-  if (typeof result !== 'object' || result === null) return false
-  // most results are data, which the first of their names shows
-  for (const name of Object.keys(result)) if (!MEMBERS.includes(name)) return false
-  const { status, type, data, headers } = result as { [name: string]: unknown }
-  if (headers !== undefined && (typeof headers !== 'object' || headers === null)) return false
-  if (type !== undefined && !isMediaType(type)) return false
-  if (status !== undefined && !isStatus(status)) return false
-  return (status ?? type ?? (headers && data)) !== undefined
+  const answer: AnswerObject = Object(result)
+  // most results are data: what else is in them need not be known
+  if ((answer.status ?? answer.type ?? answer.headers) === undefined) return false
+  const { status = 200, type = JSON_TYPE, headers = {}, data, ...others } = answer
+  return (
+    Object.keys(others).length === 0 &&
+    Object(headers) === headers &&
+    isMediaType(type) &&
+    Number.isInteger(status) &&
+    status >= 200 &&
+    status <= 599 &&
+    (answer.status ?? answer.type ?? data) !== undefined
+  )
 }

@@ -162,6 +162,17 @@ test('RP-23, W6: a question ends by its deadline, and when nobody waits; who ans
   t.equal(client.peer()?.exchanges.open, 0)
 })
 
+test('a question whose time has run out, or is no number, does not wait for ever', async (t) => {
+  const world = await World.make(t, 'alpha')
+  const server = await world.server({ answerer: new TestAnswerer('server') })
+  const client = await world.client('alpha', server.address.port)
+  await connected(client)
+  for (const timeout of [0, -20, Number.NaN]) {
+    const asked = client.ask('@server/wait', { timeout })
+    await t.rejects(asked, { code: 'ANSWER_TIMEOUT' }, String(timeout))
+  }
+})
+
 test('a question that is over listens to its signal no more, also one that nobody took', async (t) => {
   const world = await World.make(t, 'alpha')
   const server = await world.server({ known: (name) => name === 'beta' })

@@ -102,9 +102,9 @@ class Call implements AnswerListener {
     resolve: (answer: CallAnswer) => void,
     reject: (reason: unknown) => void,
   ) {
-    const { verb = 'GET', args, query } = options
-    // whole milliseconds travel
-    const timeout = Math.min(LONGEST_WAIT, Math.ceil(options.timeout ?? TIMEOUT))
+    const { verb = 'GET', args, query, timeout: asked = TIMEOUT } = options
+    // whole milliseconds travel, and 0 would be no limit: time that has run out, or is no number, is none to wait
+    const timeout = asked > 0 ? Math.min(LONGEST_WAIT, Math.ceil(asked)) : 1
     const [type, body] = contentOf(options)
     const headers = type === '' ? NO_FIELDS : ['content-type', type]
     const target = targetOf(noun, args, query)

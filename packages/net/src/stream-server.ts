@@ -31,7 +31,10 @@ export class StreamServer {
   readonly #server: Server
   readonly #host: StreamServerHost
   readonly #options: StreamServerOptions
-  /** Sockets whose handshake may still be going on. */
+  /**
+   * Of TLS, the sockets below it until they are closed, which is when TLS above them is: it holds them itself, so behind the
+   * handshake they cost no more than their place here.
+   */
   readonly #raw = new Set<Socket>()
   #open = false
 
@@ -76,7 +79,7 @@ export class StreamServer {
     this.#server.close()
   }
 
-  /** Ends what has not become a connection yet. */
+  /** Of TLS, ends what is there without a word, handshakes too. */
   close(): void {
     for (const socket of this.#raw) socket.destroy()
   }

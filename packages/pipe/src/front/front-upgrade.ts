@@ -11,7 +11,6 @@
  * Invariant: nothing that the caller sends reaches the peer before a 101: what refuses to upgrade would read it as another
  * request.
  */
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Fault, Timed } from '@sapwood/core'
 import { Timer } from '@sapwood/core'
@@ -22,7 +21,8 @@ import type { FieldList, ResponseHead } from '@sapwood/wire'
 import { isInterim } from '@sapwood/wire'
 import type { Exchange } from '../exchange.ts'
 import { gatherWrites } from '../gather-writes.ts'
-import { answerFields, isBare } from './answer-fields.ts'
+import { isBare } from './answer-fields.ts'
+import { answerHead } from './answer-head.ts'
 import type { FrontContext, Inquiry } from './front-context.ts'
 import { countFault, requestHead } from './front-context.ts'
 import type { Outcome } from './front-faults.ts'
@@ -102,7 +102,7 @@ export class FrontUpgrade implements Questioner, OpenCall, Timed {
     if (this.#state !== 'asked' || isInterim(head.status)) return
     this.#front.wheel.clear(this.#timer)
     const isUnasked = head.status === 101 && this.#question.ends
-    const lines = isUnasked ? undefined : headLines(head, this.#inquiry)
+    const lines = isUnasked ? undefined : answerHead(head, this.#inquiry.isProxied)
     if (lines === undefined) return this.#giveUp(ANSWER_INVALID)
     this.#socket.write(lines, 'latin1')
     if (head.status === 101) this.#open()
@@ -227,27 +227,4 @@ export class FrontUpgrade implements Questioner, OpenCall, Timed {
     this.#early.length = 0
     this.#socket.resume()
   }
-}
-
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
-
-/** The head of the answer as text, or undefined if a header is none. */
-function headLines(head: ResponseHead, { isProxied }: Inquiry): string | undefined {
-  const { fields, length } = answerFields(head, isProxied)
-  if (head.status === 101) {
-    for (let i = 0; i + 1 < head.headers.length; i += 2) {
-      if (head.headers[i] === 'upgrade') fields.push('upgrade', head.headers[i + 1] as string)
-    }
-    fields.push('connection', 'Upgrade')
-  } else fields.push('connection', 'close')
-  if (length !== undefined) fields.push('content-length', String(length))
-  let lines = `HTTP/1.1 ${head.status} ${STATUS_CODES[head.status] ?? ''}\r\n`
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const name = fields[i] as string
-    const value = fields[i + 1] as string
-    if (!NAME.test(name) || !VALUE.test(value)) return undefined
-    lines += `${name}: ${value}\r\n`
-  }
-  return Number.isNaN(length) ? undefined : `${lines}\r\n`
 }

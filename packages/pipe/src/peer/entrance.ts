@@ -76,7 +76,7 @@ export class Entrance implements StreamServerHost {
     this.#streams.stop()
   }
 
-  /** Ends what has not become a connection yet. */
+  /** Ends what is there without a word, handshakes too. */
   close(): void {
     this.#streams.close()
   }

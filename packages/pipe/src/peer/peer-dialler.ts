@@ -23,7 +23,8 @@ import { untilIdle } from '../until-idle.ts'
 import type { Attempt } from './attempt.ts'
 import type { AttemptsOwner } from './attempts.ts'
 import { Attempts } from './attempts.ts'
-import { Peer } from './peer.ts'
+import { beginPeer } from './begin-peer.ts'
+import type { Peer } from './peer.ts'
 import type { PeerBase } from './peer-base.ts'
 import { LINK_LOST, SESSION_EXPIRED, SHUTDOWN } from './peer-faults.ts'
 import type { PeerLink } from './peer-link.ts'
@@ -217,23 +218,11 @@ export class PeerDialler implements PeerOwner, AttemptsOwner, Timed {
   }
 
   #begin(certificate: X509Certificate): Peer {
-    const { answerer, settings, observer, wheel, wall, instance, name, serverName } = this.#options
-    const id = randomBytes(16)
-    const secret = randomBytes(32)
+    const { name, serverName } = this.#options
+    const session = { side: 'dialler', id: randomBytes(16), secret: randomBytes(32), name } as const
     const { names } = certificateNames(certificate.subjectAltName)
-    const peer = new Peer({
-      session: { side: 'dialler', id, secret, instance, name },
-      // it is asked by the name that it was dialled with
-      names: [...new Set([serverName, ...names])],
-      answerer,
-      owner: this,
-      settings,
-      observer,
-      wheel,
-      wall,
-    })
-    observer.started?.(peer.name)
-    return peer
+    // it is asked by the name that it was dialled with
+    return beginPeer(this.#options, this, session, [...new Set([serverName, ...names])])
   }
 
   /** The link of a session is gone, or never came about. */

@@ -12,9 +12,10 @@ import { isFault, SESSION_UNKNOWN } from '@sapwood/wire'
 import { findName, nameFaultOf } from '../trust/certificate-fault.ts'
 import type { TrustChange } from '../trust/trust-store.ts'
 import { untilIdle } from '../until-idle.ts'
+import { beginPeer } from './begin-peer.ts'
 import { Entrance } from './entrance.ts'
 import type { Greeting } from './greeting.ts'
-import { Peer } from './peer.ts'
+import type { Peer } from './peer.ts'
 import type { PeerBase } from './peer-base.ts'
 import { NAME_FULL, SESSION_EXPIRED, SESSION_REPLACED, SHUTDOWN } from './peer-faults.ts'
 import type { PeerOwner } from './peer-owner.ts'
@@ -177,31 +178,18 @@ export class PeerListener implements PeerOwner {
   /** A session that nobody here knows yet. @returns why not. */
   #begin(greeting: Greeting, hello: SessionMessage): Fault | undefined {
     const { link } = greeting
-    const { settings, observer } = this.#options
     if (hello.resumed) return SESSION_UNKNOWN
     if (this.#draining) return SHUTDOWN
     const names = namesOf(greeting, hello)
     if (isFault(names)) return names
     if (!this.#makeRoom(names[0] as string)) return NAME_FULL
     const { id, secret } = hello
-    const { instance, answerer, wheel, wall } = this.#options
-    const session = { side: 'listener', id, secret, instance } as const
-    const peer = new Peer({
-      session,
-      names,
-      answerer,
-      owner: this,
-      settings,
-      observer,
-      wheel,
-      wall,
-    })
+    const peer = beginPeer(this.#options, this, { side: 'listener', id, secret }, names)
     this.sessions.add(peer)
-    observer.started?.(peer.name)
     const fault = peer.accept(link, hello)
     if (fault !== undefined) {
       this.sessions.delete(peer)
-      observer.stopped?.(peer.name, fault)
+      this.#options.observer.stopped?.(peer.name, fault)
       return fault
     }
     // what came behind the greeting may have ended it at once

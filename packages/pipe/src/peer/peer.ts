@@ -12,7 +12,8 @@ import { SESSION_UNKNOWN } from '@sapwood/wire'
 import type { Answerer, AnswerListener, Exchange } from '../exchange.ts'
 import type { LinkEvents } from '../exchange-session.ts'
 import { ExchangeSession } from '../exchange-session.ts'
-import { loopTurn } from './loop-turn.ts'
+import type { Flushing } from './output-pace.ts'
+import { OutputPace } from './output-pace.ts'
 import type { Living } from './peer-life.ts'
 import { PeerLife } from './peer-life.ts'
 import type { LinkHolder } from './peer-link.ts'
@@ -35,7 +36,7 @@ export interface PeerOptions {
   readonly wall: () => number
 }
 
-export class Peer implements LinkHolder, LinkEvents, Living {
+export class Peer implements LinkHolder, LinkEvents, Living, Flushing {
   /** The names in its certificate; the first, which it is called by, stays the same. */
   names: readonly string[]
   readonly exchanges: ExchangeSession
@@ -43,16 +44,12 @@ export class Peer implements LinkHolder, LinkEvents, Living {
   readonly #options: PeerOptions
   readonly #wheel: Wheel
   readonly #life: PeerLife
+  readonly #pace: OutputPace = new OutputPace(this)
   #link: PeerLink | undefined
   /** Of a dialler: the link until now, while the new one is greeted. */
   #former: PeerLink | undefined
   /** Of a listener: the link whose greeting is looked at just now. */
   #arriving: PeerLink | undefined
-  #scheduled = false
-  /** Whether what one turn of the event loop says leaves together at its end. */
-  #gathers = false
-  /** The turn in which something left at once. */
-  #turn = -1
   #isAttached = false
   #isDraining = false
   #farewell: Fault | undefined
@@ -128,14 +125,14 @@ export class Peer implements LinkHolder, LinkEvents, Living {
     this.#former = this.#link
     this.#take(link)
     link.open()
-    this.#flush()
+    this.flush()
   }
 
   /** Of a dialler: begins on a link that was for a session which the listener does not know. */
   dialOn(link: PeerLink): void {
     link.begin(this.session.dial(this.#wheel.now()), this)
     this.#take(link)
-    this.#flush()
+    this.flush()
   }
 
   /** Of a listener: goes on on this link, or begins on it. @returns why not. */
@@ -145,7 +142,7 @@ export class Peer implements LinkHolder, LinkEvents, Living {
     const fault = this.session.accept(link.pipe, hello, this.#wheel.now())
     this.#arriving = undefined
     // what came behind the greeting may have ended the session already
-    if (fault === undefined && !this.session.over) this.#flush()
+    if (fault === undefined && !this.session.over) this.flush()
     return fault
   }
 
@@ -198,7 +195,7 @@ export class Peer implements LinkHolder, LinkEvents, Living {
   }
 
   emptied(link: PeerLink): void {
-    if (link === this.#link && this.session.pending) this.#flush()
+    if (link === this.#link && this.session.pending) this.flush()
   }
 
   lost(link: PeerLink, fault: Fault): void {
@@ -207,10 +204,7 @@ export class Peer implements LinkHolder, LinkEvents, Living {
   }
 
   output(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    if (this.#gathers) setImmediate(flush, this)
-    else process.nextTick(flush, this)
+    this.#pace.schedule()
   }
 
   live(resumed: boolean): void {
@@ -287,20 +281,12 @@ export class Peer implements LinkHolder, LinkEvents, Living {
     this.#options.owner.detached(this, fault, wasLive, retryAfter)
   }
 
-  /** @internal of what `output` has scheduled. */
-  flushNow(): void {
-    this.#pace()
-    this.#flush()
-  }
-
-  /** One question, or its answer, leaves at once; where a second follows in the same turn, all of a turn make one write. */
-  #pace(): void {
-    if (this.#gathers) this.#gathers = this.session.streams > 1
-    else {
-      const turn = loopTurn()
-      this.#gathers = turn === this.#turn
-      this.#turn = turn
-    }
+  /** @internal of its pace: writes what there is to say. */
+  flush(): void {
+    this.#pace.left()
+    if (this.#link === undefined) return
+    this.#write(this.#link)
+    this.#life.moved()
   }
 
   #take(link: PeerLink): void {
@@ -312,22 +298,11 @@ export class Peer implements LinkHolder, LinkEvents, Living {
     this.#life.begin()
   }
 
-  #flush(): void {
-    this.#scheduled = false
-    if (this.#link === undefined) return
-    this.#write(this.#link)
-    this.#life.moved()
-  }
-
   #write(link: PeerLink): void {
     link.cork()
     this.session.flush(link.pipe, link.room, link, this.#wheel.now())
     link.uncork()
   }
-}
-
-function flush(peer: Peer): void {
-  peer.flushNow()
 }
 
 function allocate(size: number): Uint8Array {

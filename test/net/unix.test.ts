@@ -61,3 +61,14 @@ test('a file that is no socket, or one that somebody listens on, stays as it is'
   )
   await (await dial({ path })).gets('busy')
 })
+
+test('a listener whose socket file cannot have its mode lets nobody in', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sapwood-unix-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'echo')
+  const server = tracked(t, 'unix', { endpoint: { path }, mode: 2 ** 40 })
+  t.equal(await rejection(server.listen(() => ECHO)), 'LISTEN_FAILED')
+  const client = tracked(t, 'unix')
+  const application = new RecordingApplication()
+  t.equal(await rejection(client.connect({ path }, () => application)), 'CONNECT_FAILED')
+})

@@ -5,6 +5,7 @@ import { SapwoodError } from '@sapwood/core'
 import { type Address, isPath } from './address.ts'
 import { dialStream } from './dial-stream.ts'
 import { STREAM_LIMITS } from './limits.ts'
+import { listenFault } from './listen-fault.ts'
 import { StreamServer } from './stream-server.ts'
 import { defaultFramer } from './tcp.ts'
 import type { Transport } from './transport.ts'
@@ -31,7 +32,13 @@ export const unixTransport: Transport = {
         const addresses = () => ({ local: { path }, remote: { path: `${path}#${++clients}` } })
         server = new StreamServer(node, host, { place: { path }, address: { path }, addresses })
         await server.listen()
-        await chmod(path, host.options.mode ?? MODE)
+        try {
+          await chmod(path, host.options.mode ?? MODE)
+        } catch (thrown) {
+          // nobody may come in by a mode that is not the one wanted
+          server.stop()
+          throw listenFault(thrown as NodeJS.ErrnoException, { path })
+        }
         found.local = { path }
         return found.local
       },

@@ -1,4 +1,5 @@
 /** Functions that answer through a pipe (RP-10 to RP-16, RP-32), and who may call them; frames in memory, real sessions. */
+import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { ReadableStream as WebStream } from 'node:stream/web'
 import type { Fault } from '@sapwood/core'
@@ -529,6 +530,22 @@ test('a streamed answer is made as fast as it is taken, and not at all for nobod
   await asked.until(() => stopped)
   t.ok(signal?.aborted)
   await asked.until(() => pair.far.session.streams === 0)
+})
+
+test('a stream in an answer that is none is closed, and its error ends nothing', async (t) => {
+  let isClosed = false
+  const pair = pairOf({
+    get_open: () => {
+      const stream = new Readable({ read: () => undefined })
+      return ['text/plain', -1, stream.on('close', () => (isClosed = true))]
+    },
+    get_missing: () => ['text/plain', -1, createReadStream('/no/such/file')],
+  })
+  for (const name of ['open', 'missing']) {
+    const asked = await pair.ask({ target: `/${name}` }).end()
+    t.same([asked.head?.status, asked.code], [500, 251], name)
+  }
+  await eventually('it is closed', () => isClosed)
 })
 
 test('a streamed answer that breaks off, or is of nonsense, fails at the asker, and says why on its own side', async (t) => {

@@ -89,17 +89,20 @@ export class HandlerCall implements HandlerContext {
   }
 
   #reply(result: unknown): Message {
+    let body: Readable | undefined
     try {
       const stream = streamOf(result)
       if (stream === undefined) return replyOf(result)
-      // all but the data is like in any other answer
-      const reply = replyOf(withData(result, NOTHING))
-      const body = readableOf(stream)
+      body = readableOf(stream)
       finished(body, (fault) => {
         if (fault) this.stop(fault)
       })
+      // all but the data is like in any other answer
+      const reply = replyOf(withData(result, NOTHING))
       return message(body, reply.type, reply.meta)
     } catch (thrown) {
+      // whoever makes a stream is to hear that nobody reads it
+      body?.destroy()
       return exceptionReply(sayable(thrown), this.#traced)
     }
   }

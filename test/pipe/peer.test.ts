@@ -164,9 +164,13 @@ test('RP-23, W6: a question ends by its deadline, and when nobody waits; who ans
 
 test('a question whose time has run out, or is no number, does not wait for ever', async (t) => {
   const world = await World.make(t, 'alpha')
-  const server = await world.server({ answerer: new TestAnswerer('server') })
+  const answerer = new TestAnswerer('server')
+  const server = await world.server({ answerer, known: (name) => name === 'beta' })
   const client = await world.client('alpha', server.address.port)
   await connected(client)
+  for (const wait of [-20, Number.NaN]) {
+    await t.rejects(server.ask('@beta/x', { wait }), { code: 'CLIENT_ABSENT' }, String(wait))
+  }
   for (const timeout of [0, -20, Number.NaN]) {
     const asked = client.ask('@server/wait', { timeout })
     await t.rejects(asked, { code: 'ANSWER_TIMEOUT' }, String(timeout))

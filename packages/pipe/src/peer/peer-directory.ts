@@ -73,7 +73,9 @@ export class PeerDirectory implements Asker, QuestionOwner {
       done(true)
       return () => undefined
     }
-    if (this.#isClosed || wait <= 0 || this.#waiting >= this.#options.waiting) {
+    // what is no number is no time to wait either
+    const waits = wait > 0 && this.#waiting < this.#options.waiting
+    if (this.#isClosed || !waits) {
       done(false)
       return () => undefined
     }

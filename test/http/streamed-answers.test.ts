@@ -1,12 +1,14 @@
 /** Handlers that answer with a stream: sent while it is made, and made as fast as it is taken. */
 import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { Readable as ReadableStream } from 'node:stream'
 import { ReadableStream as WebStream } from 'node:stream/web'
 import type { HandlerContext } from '@sapwood/http'
 import { handlerComponent } from '@sapwood/http'
+import { FakeClock } from '@sapwood/testkit'
 import { test } from 'tap'
-import type { Stand } from './support.ts'
-import { call, eventually, open, serve } from './support.ts'
+import type { Got, Stand } from './support.ts'
+import { call, eventually, open, pause, serve, WsClient } from './support.ts'
 
 const MIB = 1024 * 1024
 
@@ -149,4 +151,76 @@ test('why a streamed answer broke off stands in the log, and that a caller left 
   response.destroy()
   await call(stand, '/health/live')
   t.same(told, [])
+})
+
+test('a client that asks over its session gets a streamed answer whole, and keeps its connection', async (t) => {
+  const stopped: string[] = []
+  const endless = async function* (): AsyncGenerator<string> {
+    try {
+      for (;;) {
+        yield 'more'
+        await pause(1)
+      }
+    } finally {
+      stopped.push('endless')
+    }
+  }
+  const table = {
+    'GET text': () => ['text/csv', 7, ReadableStream.from(['a,', 'b'])],
+    'GET json': () => ({
+      type: 'application/json',
+      data: ReadableStream.from(['{"a":', ' 1e400}']),
+    }),
+    'GET bytes': () => ReadableStream.from([Buffer.from([0, 255])]),
+    'GET nothing': () => ReadableStream.from([]),
+    'GET fails': () => breaking(new RangeError('no more')),
+    'GET long': () => ReadableStream.from([Buffer.alloc(600), Buffer.alloc(600)]),
+    'GET none': () => ({ type: 'application/json', data: ReadableStream.from(['{']) }),
+    'GET endless': endless,
+  }
+  const stand = await serve(t, { http: { handlers: table as never, limits: { body: 1_000 } } })
+  const client = new WsClient(stand)
+  await client.hello()
+  const ask = async (noun: string, more: object = {}): Promise<Got> => {
+    client.send({ path: `@hub/${noun}`, verb: 'GET', reply: noun, message: '', ...more })
+    return client.frames.find(({ path, reply }) => path === '::reply' && reply === noun, noun)
+  }
+  t.match(await ask('text'), { message: 'a,b', type: 'text/csv', code: 7 })
+  t.match(await ask('json'), { message: { a: Number.POSITIVE_INFINITY }, code: 0 })
+  t.match(await ask('bytes'), { message: 'AP8=', encoding: 'base64', code: 0 })
+  t.match(await ask('nothing'), { message: '', code: 0 })
+  t.match(await ask('fails'), { message: { exception: { class: 'RangeError' } }, code: 251 })
+  t.match(await ask('long'), { message: { code: 'ANSWER_TOO_LONG' }, code: 251, status: 502 })
+  t.match(await ask('none'), { message: { code: 'ANSWER_INVALID' }, code: 251, status: 502 })
+  t.match(await ask('endless', { deadline: 50 }), {
+    message: { code: 'ANSWER_TIMEOUT' },
+    code: 253,
+  })
+  await eventually(() => stopped.length === 1, 'its stream was stopped')
+  await client.sync()
+  t.equal(client.frames.all.filter(({ path }) => path === '::hello').length, 1)
+})
+
+test('a streamed answer that nobody waits for any more, or that is none, is stopped', async (t) => {
+  const clock = new FakeClock(1_000)
+  const streams: Readable[] = []
+  const made = (): Readable => {
+    const stream = new ReadableStream({ read() {} })
+    streams.push(stream)
+    return stream
+  }
+  let answer = (_with: unknown): void => undefined
+  const handlers = {
+    'GET late': () => new Promise((resolve) => (answer = resolve)),
+    'GET wrong': () => [null, 300, made()],
+  }
+  const stand = await serve(t, { hub: { clock }, http: { handlers } })
+  const late = call(stand, '/client/hub/late?timeout=5s')
+  await eventually(() => stand.hub.counters.updates > 0, 'it was asked')
+  clock.advance(6_000)
+  t.equal((await late).status, 504)
+  answer(made())
+  await eventually(() => streams[0]?.destroyed === true, 'the late one is stopped')
+  t.equal((await call(stand, '/client/hub/wrong')).status, 500)
+  t.ok(streams[1]?.destroyed)
 })

@@ -1,6 +1,16 @@
 /** Questions: who is asked, who answers, and that every question ends, once. */
+import { Readable } from 'node:stream'
 import type { Component, Message, Meta, Principal, Update } from '@sapwood/core'
-import { ANYONE, bodyValue, CancelSignal, Code, jsonMessage, NO_ID, SYSTEM } from '@sapwood/core'
+import {
+  ANYONE,
+  bodyValue,
+  CancelSignal,
+  Code,
+  jsonMessage,
+  message,
+  NO_ID,
+  SYSTEM,
+} from '@sapwood/core'
 import type { HubOptions } from '@sapwood/hub'
 import { CANCEL, ERROR, HELLO, REPLY } from '@sapwood/hub'
 import { test } from 'tap'
@@ -492,4 +502,25 @@ test('a client has a thousand questions open at most, and no more than its outbo
   t.match(bodyValue(second[0] as Message), { code: 'CLIENT_BUSY' })
   t.same(first, [])
   await it.hub.close()
+})
+
+test('an answer that is a stream, which no frame can say, is told as such and costs no connection', (t) => {
+  const it = new HubUnderTest({ rules: [{ who: '*', may: ['ask'], path: '@film/**' }] })
+  const stream = Readable.from(['a'])
+  const film: Component = {
+    id: NO_ID,
+    principal: SYSTEM,
+    update: (_sender, path, { meta: { reply = '' } }) => {
+      if (path === '@film/x') it.hub.update(film, reply, message(stream, 'video/mp4', { code: 0 }))
+    },
+  }
+  it.hub.answer('film', film)
+  const client = it.client()
+  client.take()
+  client.say('@film/x', 1, { reply: 'r' })
+  const [reply] = client.take()
+  t.match(reply?.meta, { reply: 'r', code: 251, status: 502 })
+  t.match(bodyValue(reply as Update), { code: 'BODY_STREAM' })
+  t.ok(stream.destroyed)
+  t.end()
 })

@@ -10,12 +10,16 @@ import type { Handler, Handlers } from '@sapwood/wire'
 import { findHandler, handlerInput, unhandledReply } from '@sapwood/wire'
 import type { HandlerContext } from './handler-call.ts'
 import { HandlerCall } from './handler-call.ts'
+import { HTTP_DEFAULTS } from './settings.ts'
+import { readWhole } from './whole-answer.ts'
 
 export interface HandlerDeps {
   /** Sends an answer into the hub. */
   readonly update: (sender: Component, path: string, message: Message) => void
   /** Whether the stack of a throw may be shown to the asker. */
   readonly traced?: boolean
+  /** Bytes of a streamed answer to somebody who gets it in one frame: 1 MiB. */
+  readonly limit?: number
   /** Takes the questions for which there is no function. */
   readonly otherwise?: Component | undefined
 }
@@ -28,6 +32,7 @@ export interface HandlerDeps {
  * @example hub.answer('hub', handlerComponent(builtInHandlers('server'), { update: … }))
  */
 export function handlerComponent(handlers: Handlers<HandlerContext>, deps: HandlerDeps): Answerer {
+  const { traced = false, limit = HTTP_DEFAULTS.limits.body } = deps
   const component: Answerer = {
     id: NO_ID,
     principal: SYSTEM,
@@ -38,20 +43,37 @@ export function handlerComponent(handlers: Handlers<HandlerContext>, deps: Handl
     update(sender, path, message) {
       // the receipts of its answers come here, too
       if (!isDirectPath(path)) return
-      const { reply, verb = 'GET', args = [], query = '', cancel } = message.meta
+      const { reply, verb = 'GET', args = [], query = '', cancel, origin } = message.meta
       const { noun = nounOf(path) } = message.meta
       const handler = findHandler(handlers, verb, noun)
       if (handler === undefined && deps.otherwise !== undefined) {
         deps.otherwise.update(sender, path, message)
         return
       }
-      const call = new HandlerCall(sender.principal.id, verb, noun, query, deps.traced ?? false)
-      const forget = cancel?.onCancel(() => call.stop())
+      const call = new HandlerCall(sender.principal.id, verb, noun, query, traced)
+      let isOver = reply === undefined
+      let stream: Readable | undefined
+      const forget = cancel?.onCancel(() => {
+        isOver = true
+        call.stop()
+        stream?.destroy()
+      })
+      const say = (answer: Message): void => {
+        // never in the turn of the question: who asked has not heard yet how to cancel it
+        queueMicrotask(() => {
+          forget?.()
+          if (!isOver) deps.update(component, reply as string, answer)
+          // whoever makes it is to hear that nobody reads it
+          else if (answer.body instanceof Readable) answer.body.destroy()
+        })
+      }
       const taker = {
         answered(answer: Message): void {
-          forget?.()
-          // never in the turn of the question: who asked has not heard yet how to cancel it
-          if (reply !== undefined) queueMicrotask(() => deps.update(component, reply, answer))
+          // a frame of a session says whole answers
+          const isWhole = origin === undefined || isOver || !(answer.body instanceof Readable)
+          if (isWhole) return say(answer)
+          stream = answer.body as Readable
+          readWhole(stream, answer, { limit, traced }, say)
         },
       }
       if (handler === undefined) taker.answered(unhandledReply())

@@ -61,6 +61,7 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
     handlerComponent(target === undefined ? hubHandlers(handlers) : handlers, {
       update: (sender, path, message) => hub.update(sender, path, message),
       otherwise: target?.component,
+      limit: context.settings.limits.body,
     }),
   )
   const port = new HttpPort(context, assets)

@@ -4,8 +4,9 @@
  * Invariant: one question per `reply`; at most `OPEN` unanswered and `KEPT` answered ones are held, and of the
  * answers, but for the last, no more than `KEPT_BYTES`.
  */
-import type { Message, Question } from '@sapwood/core'
-import { message as makeMessage, REPLY, sizeOf } from '@sapwood/core'
+import { Readable } from 'node:stream'
+import type { BodyStream, Message, Question } from '@sapwood/core'
+import { Code, isStream, message as makeMessage, outcome, REPLY, sizeOf } from '@sapwood/core'
 
 /** Unanswered questions of one client. */
 export const OPEN = 256
@@ -56,7 +57,8 @@ export class Asks {
     this.#open.clear()
   }
 
-  #keep(reply: string, { body, type, meta }: Message): void {
+  #keep(reply: string, given: Message): void {
+    const { body, type, meta } = isStream(given.body) ? refused(given.body) : given
     const { code = 0, status } = meta
     const answer = makeMessage(body, type, { reply, code, ...(status !== undefined && { status }) })
     this.#answered.set(reply, answer)
@@ -69,4 +71,11 @@ export class Asks {
     }
     this.#deps.reply(REPLY, answer)
   }
+}
+
+/** No frame can say a stream, and one that waits for it would break each connection of its client. */
+function refused(stream: BodyStream): Message {
+  if (stream instanceof Readable) stream.destroy()
+  const detail = 'the answer is a stream, which no frame can say; ask for it over HTTP'
+  return outcome(Code.threw, 502, 'BODY_STREAM', detail)
 }

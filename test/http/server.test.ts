@@ -4,6 +4,7 @@ import { connect as tlsConnect } from 'node:tls'
 import { serveHttp } from '@sapwood/http'
 import { hub as makeHub } from '@sapwood/hub'
 import { test } from 'tap'
+import { listening, NO_BUFFERS } from '../listening.ts'
 import type { Stand } from './support.ts'
 import {
   call,
@@ -18,6 +19,20 @@ import {
   WsClient,
   within,
 } from './support.ts'
+
+test('errors of accepting are counted and told in the log, and however many do not end the server', async (t) => {
+  const servers = listening(t)
+  const told: object[] = []
+  const nothing = (): void => undefined
+  const warn = (fields: object): void => void told.push(fields)
+  const stand = await serve(t, {
+    hub: { log: { debug: nothing, info: nothing, error: nothing, warn } },
+  })
+  for (let i = 0; i < 3; i++) servers[0]?.emit('error', NO_BUFFERS)
+  t.same(told, Array(3).fill({ code: 'ACCEPT_FAILED', reason: 'accept ENOBUFS' }))
+  t.equal(stand.hub.counters.faults.get('ACCEPT_FAILED'), 3)
+  t.equal((await call(stand, '/health/live')).status, 200)
+})
 
 test('health and metrics', async (t) => {
   const stand = await serve(t)

@@ -1,7 +1,6 @@
 /** Connections over TCP as a peer sees them that is nothing but a socket. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { Server } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Connection } from '@sapwood/net'
 import { duplexPair } from '@sapwood/net'
@@ -9,6 +8,7 @@ import { aWhile, cuts, eventually, RecordingApplication } from '@sapwood/testkit
 import { DelimitedFramer, IdentityFramer, LengthPrefixFramer, LineFramer } from '@sapwood/wire'
 import fc from 'fast-check'
 import { test } from 'tap'
+import { listening, NO_BUFFERS } from '../listening.ts'
 import { requires } from '../requires.ts'
 import { dial } from './raw-peer.ts'
 import { ECHO, tracked } from './tracked.ts'
@@ -290,22 +290,12 @@ test('an exception in closed or drained ends nothing else', async (t) => {
 })
 
 test('2.4-7: errors of accepting are named, and however many do not end the listener', async (t) => {
-  const servers: Server[] = []
-  const { listen } = Server.prototype
-  // what the system would say is said by the test
-  Server.prototype.listen = function (this: Server, ...args: unknown[]): Server {
-    servers.push(this)
-    return Reflect.apply(listen, this, args)
-  }
-  t.teardown(() => {
-    Server.prototype.listen = listen
-  })
+  const servers = listening(t)
   const reported: unknown[] = []
   const server = tracked(t, 'tcp', { report: (code, cause) => reported.push([code, cause]) })
   const address = await server.listen(() => ECHO)
-  const mishap = Object.assign(new Error('accept ENOBUFS'), { code: 'ENOBUFS', syscall: 'accept' })
-  for (let i = 0; i < 12; i++) servers[0]?.emit('error', mishap)
-  t.same(reported, Array(12).fill(['ACCEPT_FAILED', mishap]))
+  for (let i = 0; i < 12; i++) servers[0]?.emit('error', NO_BUFFERS)
+  t.same(reported, Array(12).fill(['ACCEPT_FAILED', NO_BUFFERS]))
   t.equal(server.counters.faults.get('ACCEPT_FAILED'), 12)
   const peer = await dial(address)
   peer.socket.write('still there\n')

@@ -6,6 +6,7 @@ import { answerer, PipeGateway } from '@sapwood/pipe'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { call, eventually, open, pause, Raw, read, within } from '../http/support.ts'
+import { listening, NO_BUFFERS } from '../listening.ts'
 import type { Arrived } from './front-stand.ts'
 import { gone, ScriptedAnswerer, serve, wheel } from './front-stand.ts'
 
@@ -69,6 +70,14 @@ test('what names nobody, or could be read in two ways, is refused', async (t) =>
   }
   t.equal(peer.requests.all.length, 0)
   t.equal(stand.front.counters.faults.get('CLIENT_UNKNOWN'), 2)
+})
+
+test('errors of accepting are counted, and however many do not end the front', async (t) => {
+  const servers = listening(t)
+  const stand = await serve(t, new ScriptedAnswerer(OK))
+  for (let i = 0; i < 3; i++) servers[0]?.emit('error', NO_BUFFERS)
+  t.equal(stand.front.counters.faults.get('ACCEPT_FAILED'), 3)
+  t.equal((await call(stand, '/client/alpha/x')).status, 200)
 })
 
 test('verb, headers, body and trailers travel; what belongs to the connection stays (RP-04, RP-05)', async (t) => {

@@ -67,7 +67,7 @@ export async function serveHttp(hub: Hub, options: HttpOptions = {}): Promise<Ht
   const port = new HttpPort(context, assets)
   const { server } = port
   try {
-    if (options.listen ?? true) await listen(server, host, options.port ?? HTTP_DEFAULTS.port)
+    if (options.listen ?? true) await listen(server, host, options.port ?? HTTP_DEFAULTS.port, hub)
     // without this its clock for slow heads would stand still
     else server.emit('listening')
   } catch (thrown) {
@@ -158,12 +158,19 @@ function stageOf(hub: Hub): Stage {
   return { server: port.server, close }
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+async function listen(server: Server, host: string, port: number, hub: Hub): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(listenFault(error, { host, port })),
     )
     server.listen({ host, port, backlog: 4096 }, resolve)
+  })
+  server.removeAllListeners('error')
+  // no more memory for sockets, for instance: the next connection may fare better
+  server.on('error', (error) => {
+    hub.counters.fault('ACCEPT_FAILED')
+    const fields = { code: 'ACCEPT_FAILED', reason: error.message }
+    hub.log.warn(fields, 'a connection could not be accepted')
   })
 }
 

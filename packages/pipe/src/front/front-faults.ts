@@ -24,6 +24,11 @@ export const ANSWER_INVALID: Fault = fault(
   'the answer cannot be written as HTTP: a header is malformed, or the body is not as long as it says',
   502,
 )
+export const ACCEPT_FAILED: Fault = fault(
+  'ACCEPT_FAILED',
+  'a connection could not be accepted',
+  503,
+)
 /** @param most bytes that it may have. */
 export function streamTooLarge(most: number): Fault {
   return fault('STREAM_TOO_LARGE', `the body is larger than limits.stream (${most} bytes)`, 413)

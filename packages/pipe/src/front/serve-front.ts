@@ -26,9 +26,9 @@ import {
   removeStale,
 } from '@sapwood/net'
 import { untilIdle } from '../until-idle.ts'
-import { FrontContext } from './front-context.ts'
+import { countFault, FrontContext } from './front-context.ts'
 import { FrontDoor } from './front-door.ts'
-import { STOPPING } from './front-faults.ts'
+import { ACCEPT_FAILED, STOPPING } from './front-faults.ts'
 import type { Front, FrontOptions } from './front-options.ts'
 import { FRONT_DEFAULTS } from './front-options.ts'
 import { FrontTrust } from './front-trust.ts'
@@ -79,6 +79,9 @@ export async function serveFront(options: FrontOptions): Promise<Front> {
     socket.on('close', () => connections.delete(socket))
   })
   const found = place === undefined ? undefined : await listen(server, place)
+  // no more memory for sockets, for instance: the next connection may fare better
+  server.removeAllListeners('error')
+  server.on('error', () => countFault(context, ACCEPT_FAILED))
   // without this its clock for slow heads would stand still
   if (place === undefined) server.emit('listening')
   let closing: Promise<void> | undefined

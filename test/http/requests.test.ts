@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http'
 import { test } from 'tap'
 import { requires } from '../requires.ts'
 import { curl } from './curl.ts'
-import { call, pause, Raw, read, serve, WsClient } from './support.ts'
+import { call, pause, Raw, read, StreamClient, serve, WsClient } from './support.ts'
 
 const THIS = new URL(import.meta.url)
 
@@ -31,6 +31,34 @@ test('frames by POST may be as long as frames of a WebSocket', async (t) => {
     t.equal(answer.status, status, `${number}: ${length}`)
     if (status === 413) t.equal(answer.json.code, 'BODY_TOO_LARGE')
   }
+})
+
+test('what comes by POST for a session that has ended meanwhile is not taken', async (t) => {
+  const stand = await serve(t)
+  const { hub } = stand
+  const seen: string[] = []
+  hub.subscribe('**', (_message, path) => seen.push(path))
+  const stream = await StreamClient.open(stand, '/events?path=a')
+  const { id, resume } = (await stream.frames.find(({ path }) => path === '::hello')).message
+  t.ok(id)
+  const view = [...hub.sessions][0]
+  const frames = JSON.stringify([
+    { path: '::hello', message: { name: 'printer' } },
+    { path: 'late', message: 1 },
+  ])
+  const raw = new Raw(stand)
+  raw.write(`POST /session/${resume}/1 HTTP/1.1\r\nHost: localhost\r\n`)
+  raw.write(`Content-Length: ${frames.length}\r\n\r\n${frames.slice(0, 10)}`)
+  await call(stand, '/health/live')
+  view?.end()
+  raw.write(frames.slice(10))
+  await raw.got('SESSION_UNKNOWN')
+  t.match(raw.text, /^HTTP\/1\.1 404 /)
+  t.same(
+    seen.filter((path) => path === 'late'),
+    [],
+  )
+  t.equal(hub.controller.named('printer'), undefined, 'nobody who is gone has the name')
 })
 
 test('a body over limits.body is a 413, with and without Expect; a slow one a 408', async (t) => {

@@ -20,9 +20,7 @@ export function upstream(call: Call): void {
   const [token = '', count] = call.path.split('/').slice(2)
   const session = call.context.hub.sessions.find(token)
   const number = readNumber(count)
-  if (session === undefined) {
-    return call.problem(fault('SESSION_UNKNOWN', 'no session has this token; open a new one', 404))
-  }
+  if (session === undefined) return call.problem(UNKNOWN)
   if (number === undefined || number === 0) {
     return call.problem(fault('NUMBER_INVALID', 'requests are numbered from 1'))
   }
@@ -33,6 +31,8 @@ export function upstream(call: Call): void {
 
 function take(call: Call, session: Session, number: number, body: Buffer | undefined): void {
   const { hub } = call.context
+  // the body may have taken longer than the session lasted
+  if (session.ended) return call.problem(UNKNOWN)
   const last = RECEIVED.get(session) ?? 0
   if (number > last + 1) {
     const detail = `number ${last + 1} comes next; send it first`
@@ -49,4 +49,5 @@ function take(call: Call, session: Session, number: number, body: Buffer | undef
   call.json(200, `{"n":${number}}`, ['Cache-Control', 'no-store'])
 }
 
+const UNKNOWN = fault('SESSION_UNKNOWN', 'no session has this token; open a new one', 404)
 const NOT_UTF8 = fault('FRAME_INVALID', 'the body is not valid UTF-8')

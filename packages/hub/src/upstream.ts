@@ -45,7 +45,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 }
 
 /**
- * Takes one frame of a client.
+ * Takes one frame of a client, unless its session has ended: that could not be told, and would never let go of a name.
  * @param principal on whose behalf, where that is not who the client is all the time.
  */
 export function receive(
@@ -55,6 +55,8 @@ export function receive(
   message: Message,
   principal: Principal = session.principal,
 ): void {
+  // what came before may have ended it
+  if (session.ended) return
   const sender = principal === session.principal ? session : new Acting(session, principal)
   if (isControlPath(path)) {
     const handler = Object.hasOwn(HANDLERS, path) ? HANDLERS[path] : undefined

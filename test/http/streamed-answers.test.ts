@@ -79,6 +79,7 @@ test('a streamed answer stops when the caller leaves, or has no use for it', asy
       return endless('endless')
     },
     'GET none': () => ({ status: 204, data: ReadableStream.from(endless('none')) }),
+    'GET bare': () => ['text/csv', 3, ReadableStream.from(endless('bare'))],
   })
   const response = await open(stand, '/client/files/endless')
   await once(response, 'readable')
@@ -86,6 +87,9 @@ test('a streamed answer stops when the caller leaves, or has no use for it', asy
   await eventually(() => stopped.length === 1, 'the generator was told')
   await eventually(() => signals[0]?.aborted === true, 'the signal too')
   t.equal((await call(stand, '/client/files/none')).status, 204)
+  const bare = await call(stand, '/client/files/bare', { method: 'HEAD' })
+  t.same([bare.status, bare.text, bare.headers['content-type']], [200, '', 'text/csv'])
+  t.equal(bare.headers['x-event-return-code'], '3')
   t.equal((await call(stand, '/health/live')).status, 200)
 })
 

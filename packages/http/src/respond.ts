@@ -20,10 +20,17 @@ export function respond(call: Call, answer: Message): void {
   const { request, response } = call
   const { status, headers, body } = httpAnswer(answer)
   const isLate = response.destroyed || response.headersSent
+  // a head is sent when its response ends, and a stream may have no end
+  const isBare = isStream(body) && request.method === 'HEAD'
   // whoever makes a stream is to hear that nobody reads it
-  if (answer.body instanceof Readable && (isLate || body === '')) answer.body.destroy()
+  if (answer.body instanceof Readable && (isLate || isBare || body === '')) answer.body.destroy()
   if (isLate) return
   const list = Object.entries(headers).flat()
+  if (isBare) {
+    response.writeHead(status, [...list, ...call.cors])
+    response.end()
+    return
+  }
   if (isStream(body)) {
     response.writeHead(status, [...list, ...call.cors])
     const stream = body instanceof Readable ? body : Readable.from(body)

@@ -15,7 +15,7 @@ import type { HubOptions } from '@sapwood/hub'
 import { CANCEL, ERROR, HELLO, REPLY } from '@sapwood/hub'
 import { test } from 'tap'
 import type { Client } from './hub-under-test.ts'
-import { HubUnderTest } from './hub-under-test.ts'
+import { HubUnderTest, KEY } from './hub-under-test.ts'
 
 const ANN: Principal = { id: 'user:ann', trusted: false }
 const BOB: Principal = { id: 'user:bob', trusted: false }
@@ -522,5 +522,19 @@ test('an answer that is a stream, which no frame can say, is told as such and co
   t.match(reply?.meta, { reply: 'r', code: 251, status: 502 })
   t.match(bodyValue(reply as Update), { code: 'BODY_STREAM' })
   t.ok(stream.destroyed)
+  t.end()
+})
+
+test('a session that has ended says nothing more, and gets no name that it would never let go of', (t) => {
+  const it = new HubUnderTest({ ...OPEN, public: ['**'] })
+  const client = it.client({ principal: KEY })
+  client.session.end()
+  client.say('a', 1)
+  client.say('@shop/x', 1, { reply: 'r' })
+  t.equal(it.hub.engine.head, 0)
+  t.equal(it.hub.claim(client.session, 'shop'), false)
+  t.equal(client.session.name, undefined)
+  t.equal(it.hub.controller.named('shop'), undefined)
+  t.equal(it.hub.claim(it.client({ principal: ANN }).session, 'shop'), true)
   t.end()
 })

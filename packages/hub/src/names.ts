@@ -28,6 +28,8 @@ export class Names {
 
   /** Gives a session the name that its client asks for, or tells the client why not. */
   claim(session: Session, name: string, principal: Principal): boolean {
+    // it is over for good, and would keep the name
+    if (session.ended) return false
     const { gate, directory } = this.#deps
     const may = gate.allows(principal, 'answer', `@${name}/**`)
     const detail = `${principal.id} may not answer as "${name.slice(0, 128)}"`

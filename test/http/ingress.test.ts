@@ -236,6 +236,25 @@ test('an empty Sapwood-Id is none; a header that is longer than its field may be
   }
 })
 
+test('an empty id is none, in a frame as in a header: what follows it is no repeat', async (t) => {
+  const stand = await serve(t)
+  const client = await subscriber(stand, 'a')
+  const item = { path: 'a', message: 1, id: '' }
+  const receipts = await call(stand, '/update', { body: JSON.stringify([item, item]) })
+  t.same(
+    receipts.json.map(({ matched, duplicate }: { matched: number; duplicate?: boolean }) => [
+      matched,
+      duplicate,
+    ]),
+    [
+      [1, undefined],
+      [1, undefined],
+    ],
+  )
+  client.send(item, item)
+  t.equal((await client.frames.count(4, ({ path }) => path === 'a')).length, 4)
+})
+
 test('a target in absolute form is one too (RFC 9112, 3.2.2), under the name that it says', async (t) => {
   const stand = await serve(t)
   for (const [target, status] of [

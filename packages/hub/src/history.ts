@@ -60,10 +60,10 @@ export class History implements Component {
   }
 
   update(sender: Component, path: string, message: Message): void {
+    const { id } = message.meta
     if (!isPlainPath(path)) this.#next.update(sender, path, message)
-    else if (message.meta.id === undefined || this.#isNew(sender, message.meta.id)) {
-      this.#engine.append(sender, path, message)
-    }
+    // an empty one says nothing: all that carry it would be repeats of the first
+    else if (!id || this.#isNew(sender, id)) this.#engine.append(sender, path, message)
   }
 
   /** The receipt of a message that has an id is kept for its repeats. */

@@ -271,6 +271,11 @@ test('a target in absolute form is one too (RFC 9112, 3.2.2), under the name tha
     const answer = await call(stand, target, { method: 'POST', body: '1', headers })
     t.equal(answer.status, status, target)
   }
+  const more = await call(stand, 'http://localhost/session/nobody/1', {
+    method: 'POST',
+    headers: { host: 'localhost', expect: '100-continue', 'content-length': 1024 * 1024 + 1 },
+  })
+  t.equal(more.json.code, 'SESSION_UNKNOWN', 'a frame may be a little longer than a body')
   const cat = await call(stand, 'http://localhost/client/hub/cat//a/b')
   t.equal(cat.json.result_from_server, 'ab')
 })

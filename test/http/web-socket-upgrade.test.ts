@@ -28,6 +28,30 @@ test('subprotocol: sapwood.v1 is agreed on, none is fine, another is not answere
   }
 })
 
+test('a handshake with a target in absolute form is one too, under the name that it says', async (t) => {
+  const stand = await serve(t)
+  for (const [target, status] of [
+    [`http://127.0.0.1:${stand.port}/ws`, 101],
+    ['HTTP://localhost/ws', 101],
+    ['http://evil.example/ws', 421],
+    ['http://localhost/other', 404],
+    ['http://localhost/ws?tokne=x', 400],
+  ] as const) {
+    const raw = new Raw(stand)
+    raw.write(upgrade().replace('/ws', target))
+    await raw.got('\r\n\r\n')
+    t.match(raw.text, new RegExp(`^HTTP/1\\.1 ${status} `), target)
+    raw.socket.destroy()
+  }
+})
+
+test('a token in the target of a handshake may hold a question mark', async (t) => {
+  const stand = await serve(t, { http: { keys: ['what?yes'] } })
+  const client = new WsClient(stand, { query: '?token=what?yes' })
+  t.match((await client.hello()).message, { resumed: false })
+  client.socket.terminate()
+})
+
 test('handshakes that are none: an answer with a code, and the connection ends', async (t) => {
   const stand = await serve(t)
   const key = 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n'

@@ -4,7 +4,6 @@
  * Invariant: every request ends within its wait and time limit, with the code in `X-Event-Return-Code`; a caller
  * that goes away is a question that nobody waits for.
  */
-import type { IncomingMessage } from 'node:http'
 import type { Component, Fault, Message, Principal, Question } from '@sapwood/core'
 import { Code, message as makeMessage, NO_ID, nounOf, outcome } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
@@ -23,7 +22,7 @@ import type { WholeRequest } from './whole/whole-request.ts'
 /** Takes a call to `/client/<name>/…`. */
 export function ask(call: Call): void {
   const { context, request, head } = call
-  const read = askedBy(request, head)
+  const read = askedBy(request.url ?? '', head)
   if (isFault(read)) return call.problem(read)
   const { asked, gateway } = handedTo(context, read, call.method)
   call.identify(undefined, (principal) => {
@@ -43,7 +42,7 @@ export function askWhole(call: AnyCall<WholeRequest>): boolean {
   const { peers } = context.options
   // of several at once the server asks all before the first is answered
   if (peers === undefined || request.isFollowed) return false
-  const asked = askedBy(request, head)
+  const asked = askedBy(request.url ?? '', head)
   if (isFault(asked) || !peers.has(asked.name)) return false
   call.identify(undefined, (principal) => {
     const refused = askRefusal(context, principal, asked)
@@ -107,13 +106,13 @@ function questionOf(
   return { path, message, timeout: timeout ?? call.context.hub.askTimeout, sender }
 }
 
-/** Who gets the body of this request while it comes, whatever its length: a handler, a peer, or nobody. */
+/** Who gets the body of a request to `url` while it comes, whatever its length: a handler, a peer, or nobody. */
 export function streamsTo(
   context: HttpContext,
-  request: IncomingMessage,
+  url: string,
+  method = 'GET',
 ): 'handler' | 'peer' | undefined {
-  const { url = '', method = 'GET' } = request
-  const asked = isAsked(url) ? askedBy(request) : undefined
+  const asked = isAsked(url) ? askedBy(url) : undefined
   if (asked === undefined || isFault(asked)) return undefined
   if (handedTo(context, asked, method).gateway !== undefined) return 'peer'
   return context.hub.directory.takesStream(asked.name, method, asked.path) ? 'handler' : undefined

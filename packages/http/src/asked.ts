@@ -2,7 +2,6 @@
 import type { Fault } from '@sapwood/core'
 import type { Ask } from '@sapwood/wire'
 import { parseAsk } from '@sapwood/wire'
-import type { HttpRequest } from './http-message.ts'
 import type { RequestHead } from './request-head.ts'
 
 const PREFIX = '/client/'
@@ -13,10 +12,10 @@ export function isAsked(target: string): boolean {
 }
 
 /**
- * The question of a request with such a target, or what is wrong with it.
+ * The question of a request with such a target in origin form, or what is wrong with it.
  * @param head left out by who does not mind how long it may take.
  */
-export function askedBy({ url = '' }: Pick<HttpRequest, 'url'>, head?: RequestHead): Ask | Fault {
+export function askedBy(target: string, head?: RequestHead): Ask | Fault {
   const durations = head && { wait: head['sapwood-wait'], timeout: head['sapwood-timeout'] }
-  return parseAsk(url.slice(PREFIX.length - 1), durations)
+  return parseAsk(target.slice(PREFIX.length - 1), durations)
 }

@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Fault } from '@sapwood/core'
+import { readAbsolute } from './absolute-target.ts'
 import { askWhole, streamsTo } from './ask.ts'
 import { isAsked } from './asked.ts'
 import type { Assets } from './assets.ts'
@@ -18,7 +19,6 @@ import { clientFault, HEAD_LATE } from './client-fault.ts'
 import { endSocket } from './end-socket.ts'
 import { fault, rawProblem } from './problem.ts'
 import { publish } from './publish.ts'
-import type { RequestHead } from './request-head.ts'
 import { readHead } from './request-head.ts'
 import { route } from './routes.ts'
 import { FRAME_OVERHEAD } from './settings.ts'
@@ -102,7 +102,11 @@ export class HttpPort {
 
   #take(request: IncomingMessage, response: ServerResponse): void {
     const head = readHead(request)
-    if (request.url?.charCodeAt(0) !== SLASH) readAbsolute(request, head)
+    const absolute = readAbsolute(request.url)
+    if (absolute !== undefined) {
+      head.host = absolute.host
+      request.url = absolute.target
+    }
     const call = new Call(this.#context, request, response, head)
     const misdirected = this.#context.trust.hostRefusal(head, request.httpVersionMinor)
     if (misdirected !== undefined) call.problem(misdirected)
@@ -129,12 +133,13 @@ export class HttpPort {
   /** Says that the body may come, unless it is refused or waits for a peer. @returns false if it is answered. */
   #mayContinue(request: IncomingMessage, response: ServerResponse): boolean {
     const { limits } = this.#context.settings
-    const stream = streamsTo(this.#context, request)
+    const url = readAbsolute(request.url)?.target ?? request.url ?? ''
+    const stream = streamsTo(this.#context, url, request.method)
     // it goes on only when the peer is there: then is the time to send it
     if (stream === 'peer') return true
     const length = Number(request.headers['content-length'] ?? 0)
     const isLines = request.headers['content-type']?.startsWith('application/x-ndjson') ?? false
-    const more = request.url?.startsWith('/session/') ? FRAME_OVERHEAD : 0
+    const more = url.startsWith('/session/') ? FRAME_OVERHEAD : 0
     if (length > limits.body + more && !isLines && stream === undefined) {
       response.shouldKeepAlive = false
       const call = new Call(this.#context, request, response, readHead(request))
@@ -152,15 +157,5 @@ export class HttpPort {
   }
 }
 
-const SLASH = 47
 const EXPECTATION_UNKNOWN = fault('EXPECTATION_UNKNOWN', 'Expect may say 100-continue only', 417)
 const NO_TUNNEL = fault('METHOD_NOT_ALLOWED', 'this is no proxy, and opens no tunnels', 405)
-
-/** A target with scheme and name, as proxies send it, says the name instead of the `Host` header. */
-function readAbsolute(request: IncomingMessage, head: RequestHead): void {
-  const match = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? '')
-  if (match === null) return
-  head.host = match[1]
-  const rest = match[2] as string
-  request.url = rest.startsWith('/') ? rest : `/${rest}`
-}

@@ -25,6 +25,7 @@ import {
   WEB_SOCKET_GUID,
   webSocketHandshake,
 } from '@sapwood/wire'
+import { readAbsolute } from './absolute-target.ts'
 import { askedBy, isAsked } from './asked.ts'
 import type { BridgeRefusal } from './bridges.ts'
 import type { HttpContext } from './call.ts'
@@ -59,6 +60,8 @@ interface Upgrade {
   readonly context: HttpContext
   readonly request: HttpRequest
   readonly head: RequestHead
+  /** The target in origin form. */
+  readonly url: string
   readonly path: string
   readonly socket: Duplex
   /** What came behind the head. */
@@ -82,7 +85,11 @@ export class Upgrades {
   take(request: HttpRequest, socket: Duplex, first: Buffer): void {
     const context = this.#context
     const { open } = this
-    const [path = '', query = ''] = (request.url ?? '').split('?', 2)
+    const absolute = readAbsolute(request.url)
+    const url = absolute?.target ?? request.url ?? ''
+    const mark = url.indexOf('?')
+    const path = mark < 0 ? url : url.slice(0, mark)
+    const query = mark < 0 ? '' : url.slice(mark + 1)
     const { peers, target } = context.options
     const isHandedOn = (peers ?? target) !== undefined && isAsked(path)
     const isForSocket = path === SESSION || context.bridges.serves(path)
@@ -91,7 +98,8 @@ export class Upgrades {
       : !offeredProtocols(request).includes('websocket')
     if (isPlain && !isForSocket) return readWithoutUpgrade(this.#server, request, socket, first)
     const head = readHead(request)
-    const upgrade: Upgrade = { context, request, head, path, socket, first }
+    if (absolute !== undefined) head.host = absolute.host
+    const upgrade: Upgrade = { context, request, head, url, path, socket, first }
     // from now on, since whoever says who it is may take its time
     open.add(socket)
     socket.on('close', () => open.delete(socket))
@@ -119,11 +127,11 @@ export class Upgrades {
 }
 
 /** Hands a connection that is to speak another protocol to whom it asks. */
-function handOn({ context, request, head, socket, first }: Upgrade): void {
+function handOn({ context, request, head, url, socket, first }: Upgrade): void {
   const { trust } = context
   const refused = trust.hostRefusal(head) ?? trust.pageRefusal(head)
   if (refused !== undefined) return refuse(context, socket, refused, REFUSED)
-  const read = askedBy(request, head)
+  const read = askedBy(url, head)
   if (isFault(read)) return refuse(context, socket, read, REFUSED)
   const { asked: target, gateway } = handedTo(context, read, request.method)
   trust.identify(request, head, undefined, {

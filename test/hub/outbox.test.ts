@@ -159,6 +159,28 @@ test('drop-oldest: keeps the newest, and tells which paths lost something, once'
   await it.hub.close()
 })
 
+test('drop-oldest: what waits on a path of another policy does not go', async (t) => {
+  const { it } = setUp('drop-oldest', 10 * SIZE)
+  const client = it.subscriber('**')
+  client.pipe.capacity = 0
+  it.count('a', 4, 100)
+  it.count('kept', 3, 100)
+  it.count('a', 20, 100)
+  t.ok(it.hub.budget.used <= 10 * SIZE, `${it.hub.budget.used} bytes wait`)
+  const came = drain(client)
+  const kept = came.filter(({ path }) => path === 'kept')
+  t.same(offsetsOf(kept), [5, 6, 7])
+  t.ok(gapsOf(came).every(({ patterns }) => patterns.join() === 'a'))
+  const [gap] = gapsOf(came)
+  const until = parsePosition(gap?.at ?? '')?.offset ?? 0
+  const missing = Array.from({ length: 27 }, (_, i) => i + 1).filter(
+    (offset) => !offsetsOf(came).includes(offset),
+  )
+  t.same(missing, [1, 2, 3, 4], 'the oldest went')
+  t.equal(until, 4, 'and the gap is about those')
+  await it.hub.close()
+})
+
 test('drop-oldest: who is cut off before it heard of it gets it from history instead', async (t) => {
   const { it, client } = setUp('drop-oldest', 10 * SIZE)
   const after = it.hub.position

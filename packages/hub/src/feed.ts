@@ -174,7 +174,8 @@ export class Feed implements FollowerOutput {
   #overflow(policy: string): void {
     this.#host.counters.overflows++
     if (policy === 'drop-oldest') {
-      this.#drop(this.#outbox.dropOldest())
+      // the operator let these paths lose something, and no others
+      this.#drop(this.#outbox.dropOldest(({ path }) => this.#host.policyOf(path) === policy))
     } else if (policy === 'disconnect') {
       this.#owner.dismiss({ reason: 'slow', retryAfter: 1000 })
     }

@@ -75,12 +75,13 @@ export class Outbox {
     if (this.#holes > 64 && this.#holes * 2 > this.#queue.length) this.#compact()
   }
 
-  /** Drops the oldest updates until the rest fits. Returns what it dropped. */
-  dropOldest(): Update[] {
+  /** Drops the oldest updates until the rest fits, or the oldest may not go. Returns what it dropped. */
+  dropOldest(mayGo: (update: Update) => boolean): Update[] {
     const dropped: Update[] = []
     for (let i = 0; i < this.#queue.length && this.exceeded; i++) {
       const update = this.#queue[i]
       if (update === undefined || update.offset === 0) continue
+      if (!mayGo(update)) break
       dropped.push(update)
       this.#queue[i] = undefined
       this.#holes++

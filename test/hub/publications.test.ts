@@ -5,7 +5,7 @@ import type { Engine, EngineEvents, ReadRequest, ReadResult } from '@sapwood/hub
 import { ERROR, REPLY } from '@sapwood/hub'
 import { RecordingComponent } from '@sapwood/testkit'
 import { test } from 'tap'
-import { HubUnderTest, receipts } from './hub-under-test.ts'
+import { HubUnderTest, KEY, receipts } from './hub-under-test.ts'
 
 test('a receipt says where the update stands and how many it is for', async (t) => {
   const it = new HubUnderTest()
@@ -56,6 +56,29 @@ test('a repeat of an id gets the first receipt and reaches nobody, within the wi
   it.clock.advance(10_100)
   it.publish('a', 5, { id: 'one' })
   t.same(client.values('a'), [4, 5])
+  await it.hub.close()
+})
+
+test('a repeat of what was sent to one client reaches it once, a question as often as it is asked', async (t) => {
+  const it = new HubUnderTest()
+  const alice = it.client()
+  it.hub.claim(alice.session, 'alice', KEY)
+  alice.take()
+  it.backEnd.take()
+  it.publish('@alice/note', 1, { id: 'one' })
+  it.publish('@alice/note', 1, { id: 'one' })
+  it.publish('a', 1, { id: 'one' })
+  const { position } = it.hub
+  const first = { id: 'one', at: position, matched: 1 }
+  const again = { ...first, duplicate: true }
+  t.same(receipts(it.backEnd), [first, again, again])
+  t.same(alice.values('@alice/note'), [1])
+  for (const _ of [1, 2]) {
+    const message = jsonMessage(2, { id: 'two' })
+    it.hub.ask({ path: '@alice/ask', message, timeout: 1_000, sender: it.backEnd }, () => undefined)
+  }
+  t.same(alice.values('@alice/ask'), [2, 2])
+  it.clock.advance(1_000)
   await it.hub.close()
 })
 

@@ -1,13 +1,14 @@
 /**
  * Gives each plain update its place in the engine's log and passes it on from there; control and direct
  * updates pass as they are. A publisher's repeat of an id within the window is answered with the first receipt and
- * reaches nobody.
+ * reaches nobody; a question is known by its reply instead, and control may be said twice.
  * Invariant: nothing is dispatched that the engine has not taken.
  */
 import type { Component, Message, Principal, Wheel } from '@sapwood/core'
 import {
   ANYONE,
   ERROR,
+  isDirectPath,
   isPlainPath,
   jsonMessage,
   NO_ID,
@@ -60,10 +61,13 @@ export class History implements Component {
   }
 
   update(sender: Component, path: string, message: Message): void {
-    const { id } = message.meta
-    if (!isPlainPath(path)) this.#next.update(sender, path, message)
+    const { id, reply } = message.meta
+    const isPlain = isPlainPath(path)
     // an empty one says nothing: all that carry it would be repeats of the first
-    else if (!id || this.#isNew(sender, id)) this.#engine.append(sender, path, message)
+    const isMarked = id && (isPlain || (reply === undefined && isDirectPath(path)))
+    if (isMarked && !this.#isNew(sender, id)) return
+    if (isPlain) this.#engine.append(sender, path, message)
+    else this.#next.update(sender, path, message)
   }
 
   /** The receipt of a message that has an id is kept for its repeats. */

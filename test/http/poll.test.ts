@@ -240,6 +240,21 @@ test('control updates are in the list: problems, gaps, questions, bye', async (t
   t.match(bye.updates.at(-1), { path: '::bye', message: { reason: 'drain' } })
 })
 
+test('a poll that brings a credential goes on with its rights, one without keeps those of the session', async (t) => {
+  const stand = await serve(t, {
+    hub: { public: ['news/**'] },
+    http: { dev: false, keys: ['k'], poll: AT_ONCE },
+  })
+  const first = await poll(stand, '/poll?path=news/1')
+  const asAnyone = await poll(stand, `/poll/${first.reconnectWith}?path=private/1`)
+  t.match(asAnyone.updates, [{ path: '::error', message: { code: 'NOT_ALLOWED' } }])
+  const withKey = await poll(stand, `/poll/${asAnyone.reconnectWith}?path=private/1&token=k`)
+  t.match(withKey.updates, [{ path: '::connected', message: { pattern: 'private/1' } }])
+  const after = await poll(stand, `/poll/${withKey.reconnectWith}?path=private/2`)
+  t.match(after.updates, [{ path: '::connected', message: { pattern: 'private/2' } }])
+  t.equal(after.id, first.id)
+})
+
 test('limits: a full hub and a draining one answer 503 with Retry-After', async (t) => {
   const stand = await serve(t, { hub: { limits: { sessions: 1 } }, http: { poll: AT_ONCE } })
   const first = await poll(stand, '/poll')

@@ -3,6 +3,7 @@
  * once; an unknown token gets a new session with a new id, which is how a client notices that it was dropped.
  */
 import type { Principal } from '@sapwood/core'
+import { ANYONE } from '@sapwood/core'
 import type { Session } from '@sapwood/hub'
 import { isFault } from '@sapwood/wire'
 import type { Call } from './call.ts'
@@ -66,6 +67,10 @@ function again(
   if (hub.draining) return call.problem(DRAINING, ['Retry-After', '2'])
   const { downstream: current } = session
   if (current instanceof PollDownstream) {
+    if (principal !== ANYONE && principal.id !== session.principal.id) {
+      session.principal = principal
+      hub.resumed(session)
+    }
     subscribeAll(hub, session, wanted)
     current.poll(number, call.response, call.cors)
     return

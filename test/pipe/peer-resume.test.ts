@@ -377,3 +377,34 @@ test('W13: while a server drains, a link that is cut is taken up again for what 
     await client.close()
   }
 })
+
+test('W13: who drains waits until its answers have arrived, also those that were given while the link was away', async (t) => {
+  for (const drains of ['server', 'client'] as const) {
+    for (const happens of ['cut', 'frozen'] as const) {
+      const world = await World.make(t, 'alpha')
+      const [atServer, atClient] = [new TestAnswerer('one'), new TestAnswerer('alpha')]
+      const server = await world.server({ answerer: atServer })
+      const relay = await world.relay(server)
+      const client = await world.client('alpha', [relay.port], { answerer: atClient })
+      await connected(client)
+      const answer = drains === 'server' ? client.ask('@server/wait') : server.ask('@alpha/wait')
+      const asked = drains === 'server' ? atServer.asked : atClient.asked
+      await eventually('it is asked', () => asked.length === 1)
+      relay.target = 0
+      if (happens === 'cut') relay.cut()
+      else relay.freeze()
+      if (happens === 'cut') await eventually('it is away', () => !client.connected)
+      ;(asked[0] as Asked).reply('here')
+      await aWhile()
+      let isClosed = false
+      const closing = (drains === 'server' ? server : client).close().then(() => (isClosed = true))
+      for (let looks = 0; looks < 5; looks++) await aWhile()
+      t.notOk(isClosed, `${drains}, ${happens}: somebody waits for it`)
+      relay.target = server.address.port
+      relay.cut()
+      t.equal((await answer).message, 'here')
+      await closing
+      await Promise.all([client.close(), server.close()])
+    }
+  }
+})

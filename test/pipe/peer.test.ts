@@ -611,7 +611,7 @@ test('caps: connections in all, and processes of one name, are refused by name a
   const log = new Log()
   const server = await world.server({ observer: log, settings: { perName: 1, connections: 3 } })
   const relay = await world.relay(server)
-  const first = await world.client('alpha', relay.port)
+  const first = await world.client('alpha', relay.port, { settings: { drain: 0 } })
   await connected(first)
   const second = await world.client('alpha', server.address.port, { reconnect: { highest: 50 } })
   await eventually('it is refused', () => log.has('refused NAME_FULL'))

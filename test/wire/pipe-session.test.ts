@@ -274,6 +274,30 @@ test('GOAWAY: what is open goes on, new streams are refused and known to be unde
   t.throws(() => near.session.open(GET, true), { code: 'PIPE_DRAINING' })
 })
 
+test('a session is idle when its answers are acknowledged, at once to who has said GOAWAY', async (t) => {
+  const pair = live()
+  const { near, far } = pair
+  for (const isLeaving of [false, true]) {
+    if (isLeaving) near.session.open(GET, true)
+    const stream = near.session.open(GET, true)
+    pair.settle()
+    t.equal(far.session.idle, false, 'a stream is open')
+    if (isLeaving) far.session.goaway({ code: 'RESTART', detail: 'a moment' }, 500)
+    pair.cut()
+    far.session.respond(far.stream(stream.id), OK, true)
+    if (isLeaving) far.session.respond(far.stream(stream.id - 2), OK, true)
+    t.strictSame([far.session.streams, far.session.idle], [0, false], 'nobody has the answer')
+    pair.dial()
+    pair.settle()
+    t.equal(far.session.idle, isLeaving)
+    pair.wait(100)
+    pair.settle()
+    t.equal(far.session.idle, true)
+  }
+  near.session.close({ code: 'SHUTDOWN', detail: 'enough' })
+  t.equal(near.session.idle, true)
+})
+
 test('W6: the end of a session ends every stream at once, and tells which were never delivered', async (t) => {
   const pair = live()
   const { near, far } = pair

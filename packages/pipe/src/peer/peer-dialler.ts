@@ -78,10 +78,10 @@ export class PeerDialler implements PeerOwner, AttemptsOwner, Timed {
     this.#dial()
   }
 
-  /** Takes nothing new. Resolves when all that is open has ended, or the limit is reached. */
+  /** Takes nothing new. Resolves when all that is open has ended and has arrived, or the limit is reached. */
   async drain(limit: number): Promise<void> {
     for (const peer of this.#servers.peers()) peer.drain(SHUTDOWN)
-    const isIdle = (peer: Peer): boolean => peer.session.streams === 0
+    const isIdle = (peer: Peer): boolean => peer.session.idle
     await untilIdle(this.#options.wheel, limit, () => this.#servers.peers().every(isIdle))
   }
 
@@ -123,7 +123,7 @@ export class PeerDialler implements PeerOwner, AttemptsOwner, Timed {
   detached(peer: Peer, fault: Fault, wasLive: boolean, retryAfter: number): void {
     const isLeaving = this.#servers.leaving.has(peer)
     // what nobody waits for is not worth another link
-    if (isLeaving && peer.session.streams === 0) return peer.close(peer.farewell ?? fault)
+    if (isLeaving && peer.session.idle) return peer.close(peer.farewell ?? fault)
     if (wasLive) this.#options.directory.detached(peer)
     if (isLeaving) {
       this.#options.wheel.clear(this.#timer)

@@ -83,12 +83,12 @@ export class PeerListener implements PeerOwner {
     else this.#entrance.take(socket)
   }
 
-  /** Takes nothing new. Resolves when all that is open has ended, or the limit is reached. */
+  /** Takes nothing new. Resolves when all that is open has ended and has arrived, or the limit is reached. */
   async drain(limit: number): Promise<void> {
     // whoever was cut off may come back until the end; nobody begins anything
     this.#draining = true
     for (const peer of this.sessions.all()) peer.drain(SHUTDOWN)
-    const isIdle = (peer: Peer): boolean => peer.session.streams === 0
+    const isIdle = (peer: Peer): boolean => peer.session.idle
     await untilIdle(this.#options.wheel, limit, () => this.sessions.all().every(isIdle))
   }
 

@@ -121,6 +121,7 @@ export class LinkInput {
     const message = readGoaway(payload)
     if (message === undefined) return MESSAGE_INVALID
     const isNews = this.#streams.leave(message.last)
+    this.#receiver.hasten()
     if (message.ends) {
       link.state = 'closed'
       return message

@@ -24,6 +24,8 @@ export class PipeReceiver {
   /** Bytes since then, and when the first came. */
   #unreported = 0
   #unreportedSince = 0
+  /** So many bytes are worth a frame at once. */
+  #enough = ACK_BYTES
   /** Bytes of the DATA frame behind them that were processed, what frame it is, and how many of them come again. */
   #partial = 0
   #partialStream = 0
@@ -44,7 +46,7 @@ export class PipeReceiver {
 
   /** Whether so much came that the peer should hear of it now. */
   get isFull(): boolean {
-    return this.#unreported >= ACK_BYTES
+    return this.#unreported >= this.#enough
   }
 
   /** A new link begins. @returns how many frames were processed: the greeting tells it. */
@@ -58,11 +60,16 @@ export class PipeReceiver {
   /** @returns what to acknowledge, once that is worth a frame; else undefined. */
   report(now: number): number | undefined {
     if (this.#unreported === 0) return undefined
-    if (this.#unreported < ACK_BYTES && now - this.#unreportedSince < ACK_MS / 2) return undefined
+    if (!this.isFull && now - this.#unreportedSince < ACK_MS / 2) return undefined
     this.#unreported = 0
     if (this.#reported === this.#received) return undefined
     this.#reported = this.#received
     return this.#received
+  }
+
+  /** The peer waits for nothing but to hear that all has come. */
+  hasten(): void {
+    this.#enough = 1
   }
 
   /** Takes a numbered frame, or a part of DATA. @returns what ends the session. */

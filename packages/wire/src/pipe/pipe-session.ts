@@ -85,6 +85,11 @@ export class PipeSession implements StreamsHost, LinkOwner {
     return this.#parts.streams.table.size
   }
 
+  /** Whether nothing is open, and the peer has acknowledged every answer: no link is needed any more. */
+  get idle(): boolean {
+    return this.#over || this.#parts.streams.idle
+  }
+
   /** How many streams this end may open now; 0 before the first answer of the peer. */
   get available(): number {
     return this.#over ? 0 : this.#parts.streams.available

@@ -37,6 +37,8 @@ export class PipeStreams implements BodyOwner {
   #window = 0
   /** Streams of this end above it were not handled, says the peer. */
   #peerLast = ALL
+  /** The frame with which the newest whole answer of this end ended. */
+  #answered = 0
 
   constructor(
     host: StreamsHost,
@@ -57,6 +59,11 @@ export class PipeStreams implements BodyOwner {
   /** How many more this end may open now. */
   get available(): number {
     return this.#peerLast === ALL ? Math.max(0, this.#most - this.table.own) : 0
+  }
+
+  /** Whether nothing is open, and the peer has every answer of this end. */
+  get idle(): boolean {
+    return this.table.size === 0 && this.#answered <= this.log.acknowledged
   }
 
   /** Bytes of a new stream that may be sent. */
@@ -138,6 +145,7 @@ export class PipeStreams implements BodyOwner {
   /** Of the bodies: all is written. */
   finished(stream: PipeStream): void {
     stream.local = Side.ended
+    if (!stream.own) this.#answered = this.log.last
     if (stream.remote === Side.ended) this.table.delete(stream)
   }
 

@@ -83,7 +83,7 @@ export function algorithmOf({
   }
   const curve = asymmetricKeyType === 'ec' ? CURVES[namedCurve] : undefined
   if (curve !== undefined) return curve
-  const what = [asymmetricKeyType, namedCurve, modulusLength || ''].join(' ').trim()
+  const what = [asymmetricKeyType, namedCurve || modulusLength || ''].join(' ').trim()
   const detail = `a key of ${what} cannot be used; P-256, P-384, P-521, Ed25519 and RSA from ${LEAST_RSA_BITS} bits can`
   throw new SapwoodError('KEY_UNSUITABLE', detail)
 }

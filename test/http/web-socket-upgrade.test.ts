@@ -45,6 +45,52 @@ test('a handshake with a target in absolute form is one too, under the name that
   }
 })
 
+test('what offers another protocol is answered behind the requests before it', async (t) => {
+  const offer = 'Connection: Upgrade\r\nUpgrade: h2c\r\n'
+  const live = 'GET /health/live HTTP/1.1\r\nHost: localhost\r\n'
+  for (const [behind, answer] of [
+    [upgrade(), '101 Switching Protocols'],
+    [upgrade().replace('/ws', '/other'), '404 Not Found'],
+    [`${live}${offer}\r\n`, '200 OK'],
+    [`${live}${offer}\r\n${live}\r\n`, '200 OK'],
+    ['CONNECT example:1 HTTP/1.1\r\nHost: localhost\r\n\r\n', '405 Method Not Allowed'],
+  ] as const) {
+    const stand = await serve(t)
+    const alice = new WsClient(stand)
+    await alice.hello({ name: 'alice' })
+    const raw = new Raw(stand)
+    raw.write(`GET /client/alice/slow HTTP/1.1\r\nHost: localhost\r\n\r\n${behind}`)
+    const { reply } = await alice.frames.find(({ verb }) => verb === 'GET')
+    await pause(20)
+    t.equal(raw.text, '', 'nothing overtakes the answer')
+    alice.send({ path: '::reply', reply, code: 0, message: 'done' })
+    await raw.got(`"done"HTTP/1.1 ${answer}`)
+    t.match(raw.text, /^HTTP\/1\.1 200 OK/)
+    raw.socket.destroy()
+  }
+})
+
+test('a server that closes ends handshakes that wait behind another request', async (t) => {
+  const stand = await serve(t)
+  const alice = new WsClient(stand)
+  await alice.hello({ name: 'alice' })
+  const raw = new Raw(stand)
+  raw.write(`GET /client/alice/slow HTTP/1.1\r\nHost: localhost\r\n\r\n${upgrade()}`)
+  await alice.frames.find(({ verb }) => verb === 'GET')
+  await within(stand.server.close(), 'the end of the server')
+  await raw.ended()
+})
+
+test('an offer of another protocol is passed over behind a request that was answered at once, too', async (t) => {
+  const stand = await serve(t)
+  const live = 'GET /health/live HTTP/1.1\r\nHost: localhost\r\n'
+  const raw = new Raw(stand)
+  raw.write(`${live}\r\n${live}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n${live}\r\n`)
+  await raw.got('{"status":"live"}HTTP/1.1 200 OK')
+  await eventually(() => raw.text.match(/"live"/g)?.length === 3, 'three answers')
+  raw.socket.destroy()
+})
+
 test('a token in the target of a handshake may hold a question mark', async (t) => {
   const stand = await serve(t, { http: { keys: ['what?yes'] } })
   const client = new WsClient(stand, { query: '?token=what?yes' })

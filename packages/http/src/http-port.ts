@@ -17,6 +17,7 @@ import type { HttpContext } from './call.ts'
 import { Call } from './call.ts'
 import { clientFault, HEAD_LATE } from './client-fault.ts'
 import { endSocket } from './end-socket.ts'
+import { OwedAnswers } from './owed-answers.ts'
 import { fault, rawProblem } from './problem.ts'
 import { publish } from './publish.ts'
 import { readHead } from './request-head.ts'
@@ -33,6 +34,7 @@ export class HttpPort {
   readonly #assets: Assets
   readonly #upgrades: Upgrades
   readonly #whole: WholeRequests
+  readonly #owed = new OwedAnswers()
 
   constructor(context: HttpContext, assets: Assets) {
     this.#context = context
@@ -41,7 +43,7 @@ export class HttpPort {
     this.#upgrades = new Upgrades(context, this.server)
     this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
       socket.on('error', () => socket.destroy())
-      this.#upgrades.take(request, socket, first)
+      this.#owed.settle(socket, () => this.#upgrades.take(request, socket, first))
     })
     this.#whole = new WholeRequests(this.server, {
       wheel: context.hub.wheel,
@@ -62,6 +64,7 @@ export class HttpPort {
     this.server.closeAllConnections()
     this.#whole.close()
     this.#upgrades.close()
+    this.#owed.close()
   }
 
   #makeServer(): Server {
@@ -75,8 +78,10 @@ export class HttpPort {
       // its absence has a problem document of our own
       requireHostHeader: false,
     })
-    const take = (request: IncomingMessage, response: ServerResponse): void =>
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
+      this.#owed.note(request.socket, response)
       this.#take(request, response)
+    }
     server.on('request', take)
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       if (this.#mayContinue(request, response)) take(request, response)
@@ -87,7 +92,7 @@ export class HttpPort {
     })
     server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
       socket.on('error', () => socket.destroy())
-      this.#end(socket, NO_TUNNEL)
+      this.#owed.settle(socket, () => this.#end(socket, NO_TUNNEL))
     })
     server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
       const problem = clientFault(error)

@@ -7,7 +7,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Fault, Message, Meta, Timed, Wheel } from '@sapwood/core'
 import { BYTES_TYPE, JSON_TYPE, message, NO_META, TEXT_TYPE, Timer } from '@sapwood/core'
-import { isJson, isSurelyJson, mediaType, singleLine } from '@sapwood/wire'
+import { isFault, isJson, isSurelyJson, mediaType, singleLine } from '@sapwood/wire'
 import { LINGER } from './end-socket.ts'
 import { fault } from './problem.ts'
 import { STOPPED } from './unanswered.ts'
@@ -165,14 +165,16 @@ export function readBody(
   return readTyped(body, mediaType(contentType), NO_META)
 }
 
-/** The same for an update, where the type that curl sends by itself says as little as none. */
+/** The same for an update, which is kept, and where the type that curl sends by itself says as little as none. */
 export function readUpdate(
   body: Buffer | undefined,
   contentType: string | undefined,
   meta: Meta,
 ): Message | Fault {
   const type = mediaType(contentType)
-  return readTyped(body, type === FORM_TYPE ? '' : type, meta)
+  const read = readTyped(body, type === FORM_TYPE ? '' : type, meta)
+  if (isFault(read) || !Buffer.isBuffer(read.body)) return read
+  return message(ownBytes(read.body), read.type, meta)
 }
 
 function readTyped(body: Buffer | undefined, type: string, meta: Meta): Message | Fault {
@@ -185,12 +187,12 @@ function readTyped(body: Buffer | undefined, type: string, meta: Meta): Message 
   if (body === undefined) return message(EMPTY_JSON, JSON_TYPE, meta)
   if (type === '') return guessed(body, meta)
   const text = isTextual(type) ? textOf(body) : undefined
-  return message(text ?? ownBytes(body), type, meta)
+  return message(text ?? body, type, meta)
 }
 
 function guessed(body: Buffer, meta: Meta): Message {
   const text = textOf(body)
-  if (text === undefined) return message(ownBytes(body), BYTES_TYPE, meta)
+  if (text === undefined) return message(body, BYTES_TYPE, meta)
   return isJson(text) ? message(singleLine(text), JSON_TYPE, meta) : message(text, TEXT_TYPE, meta)
 }
 

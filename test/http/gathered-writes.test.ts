@@ -67,6 +67,18 @@ test('what is sent to one socket in a flush leaves as one, in its order', (t) =>
   t.end()
 })
 
+test('what is gathered is bounded, however much a flush sends', (t) => {
+  const { seen, socket, note, send, flush } = stage()
+  const half = 'x'.repeat(32 * 1024)
+  for (const name of ['a', 'b', 'c']) note(() => send(socket(name), half))
+  flush()
+  t.same(
+    seen.map((line) => line.slice(0, 7)),
+    ['made xx', 'made xx', 'a wrote', 'b wrote', 'made xx', 'c wrote'],
+  )
+  t.end()
+})
+
 test('what is sent outside of a flush leaves at once', (t) => {
   const { seen, socket, note, send, flush } = stage()
   const a = socket('a')

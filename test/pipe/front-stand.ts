@@ -186,3 +186,10 @@ export async function serve(
 export function gone(code: string): SapwoodError {
   return new SapwoodError(code, 'as the test says')
 }
+
+/** An answer in short: status, return code, and the code of a problem. */
+export function outcome(answer: { status: number; headers: object; text: string }): unknown[] {
+  const headers = answer.headers as Record<string, string | undefined>
+  const code = headers['content-type']?.includes('problem+json') ? JSON.parse(answer.text).code : ''
+  return [answer.status, headers['x-event-return-code'], code]
+}

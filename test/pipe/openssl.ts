@@ -1,8 +1,10 @@
 /** Certificates and lists that other programs make: a CA kept by plain `openssl`, as easy-rsa keeps its own. */
 import { execFileSync } from 'node:child_process'
+import type { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readCertificates } from '@sapwood/pipe'
 import type { Test } from 'tap'
 
 export type KeyKind = 'ec' | 'rsa' | 'ed25519'
@@ -114,4 +116,10 @@ export class ForeignAuthority {
   read(file: string): string {
     return readFileSync(join(this.dir, file), 'utf8')
   }
+}
+
+/** The certificate of `name` in a directory. */
+export function certificateIn(dir: string, name: string): X509Certificate {
+  const file = join(dir, `${name}.crt.pem`)
+  return readCertificates(readFileSync(file, 'utf8'), file)[0] as X509Certificate
 }

@@ -1,42 +1,32 @@
+/** Who is trusted: names, dates, chains and lists, by themselves and over TLS. */
 import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { certificateNames, certificatePrincipal } from '@sapwood/auth'
-import { type Fault, Wheel } from '@sapwood/core'
+import type { Fault } from '@sapwood/core'
 import {
   Authority,
-  fingerprintOf,
-  isCertified,
   type KeptSession,
   type PeerRole,
   peerCertificate,
   pemBlocks,
-  pipeServer,
   readCertificates,
   readDenyList,
   readRevocationList,
   readTrust,
   Trust,
-  type TrustChange,
-  TrustStore,
   toPem,
 } from '@sapwood/pipe'
-import { FakeClock } from '@sapwood/testkit'
 import fc from 'fast-check'
 import { type Test, test } from 'tap'
 import { requires } from '../requires.ts'
-import { ForeignAuthority, openssl, temporary } from './openssl.ts'
+import { certificateIn, ForeignAuthority, openssl, temporary } from './openssl.ts'
 
 const OPENSSL = requires('openssl')
 const DAY = 86_400_000
-
-function read(dir: string, name: string): X509Certificate {
-  const file = join(dir, `${name}.crt.pem`)
-  return readCertificates(readFileSync(file, 'utf8'), file)[0] as X509Certificate
-}
 
 function codeOf(fault: Fault | undefined): string | undefined {
   return fault?.code
@@ -83,7 +73,7 @@ test('W2: an entry of another kind never passes for a name', OPENSSL, (t) => {
     'email.1=DNS:evil\nemail.2=a, DNS:evil\nRID.1=1.2.3\ndirName.1=dn\nURI.1=a:,DNS:evil'
   const section = `subjectAltName=@all\n[all]\nDNS.1=good\n${entries}\n[dn]\nCN=DNS:evil, DNS:evil`
   ca.issue('evil', { extensions: section })
-  const { subjectAltName } = read(ca.dir, 'evil')
+  const { subjectAltName } = certificateIn(ca.dir, 'evil')
   t.match(subjectAltName, 'email:DNS:evil')
   t.same(certificateNames(subjectAltName), { names: ['good'], uris: ['a:,DNS:evil'] })
   t.end()
@@ -153,7 +143,7 @@ for (const kind of ['ec', 'rsa', 'ed25519'] as const) {
     ca.revoke('beta')
     const trust = await readTrust(ca.dir)
     const check = (file: string, role: PeerRole, name?: string): string | undefined =>
-      codeOf(trust.checkPeer(read(ca.dir, file), { role, name }))
+      codeOf(trust.checkPeer(certificateIn(ca.dir, file), { role, name }))
     t.equal(check('server', 'server', 'server'), undefined)
     t.equal(check('server', 'server', 'SERVER'), undefined, 'names of the DNS know no upper case')
     t.equal(check('server', 'client', 'server'), 'CERTIFICATE_PURPOSE')
@@ -170,7 +160,10 @@ for (const kind of ['ec', 'rsa', 'ed25519'] as const) {
     t.ok((list?.nextUpdate ?? 0) > Date.now() + 170 * DAY)
     const foreign = new ForeignAuthority(t)
     foreign.issue('alpha', { extensions: 'subjectAltName=DNS:alpha' })
-    const fault = trust.checkPeer(read(foreign.dir, 'alpha'), { role: 'client', name: 'alpha' })
+    const fault = trust.checkPeer(certificateIn(foreign.dir, 'alpha'), {
+      role: 'client',
+      name: 'alpha',
+    })
     t.equal(codeOf(fault), 'CERTIFICATE_FOREIGN', 'RP-36: of the same subject, but another key')
     t.throws(
       () =>
@@ -190,9 +183,9 @@ test('W15: dates count, and the fault tells the time at both ends', OPENSSL, asy
     from: '20260101000000Z',
     until: '20270101000000Z',
   })
-  const certificate = read(ca.dir, 'a')
+  const certificate = certificateIn(ca.dir, 'a')
   // the CA of openssl begins now, whenever that is
-  const begin = Date.parse(read(ca.dir, 'ca').validFrom)
+  const begin = Date.parse(certificateIn(ca.dir, 'ca').validFrom)
   let now = 0
   const trust = await readTrust(ca.dir, () => now)
   const check = (at: number): Fault | undefined => {
@@ -208,7 +201,7 @@ test('W15: dates count, and the fault tells the time at both ends', OPENSSL, asy
   if (isCaYoung) t.equal(codeOf(check(begin - DAY)), 'CERTIFICATE_EARLY', 'that of the CA')
   t.equal(
     trust.validUntil(certificate),
-    Math.min(Date.UTC(2027, 0, 1), Date.parse(read(ca.dir, 'ca').validTo)),
+    Math.min(Date.UTC(2027, 0, 1), Date.parse(certificateIn(ca.dir, 'ca').validTo)),
   )
 })
 
@@ -225,7 +218,7 @@ test(
       writeFileSync(join(sub.dir, `ca.${end}.pem`), root.read(`sub.${end}.pem`))
     }
     sub.issue('alpha', { extensions: 'subjectAltName=DNS:alpha' })
-    const alpha = read(sub.dir, 'alpha')
+    const alpha = certificateIn(sub.dir, 'alpha')
     const expectation = { role: 'client', name: 'alpha' } as const
     const ca = root.read('ca.crt.pem')
     const onlyRoot = new Trust({ 'ca.crt.pem': ca }, { dir: '.' })
@@ -404,17 +397,17 @@ test('a CA that was renewed with the same key goes on, its lists too', OPENSSL, 
     'crl.pem': ca.read('crl.pem'),
   }
   const trust = new Trust(texts, { dir: '.' })
-  t.equal(trust.checkCertificate(read(ca.dir, 'alpha')), undefined)
-  t.equal(codeOf(trust.checkCertificate(read(ca.dir, 'beta'))), 'CERTIFICATE_REVOKED')
+  t.equal(trust.checkCertificate(certificateIn(ca.dir, 'alpha')), undefined)
+  t.equal(codeOf(trust.checkCertificate(certificateIn(ca.dir, 'beta'))), 'CERTIFICATE_REVOKED')
   const later = new Trust(texts, { dir: '.', now: () => late })
-  t.match(later.checkCertificate(read(ca.dir, 'alpha')), {
+  t.match(later.checkCertificate(certificateIn(ca.dir, 'alpha')), {
     code: 'CERTIFICATE_EXPIRED',
     detail: /of alpha/,
   })
   // the same certificate, while the clock goes on: one of the CA's certificates runs out, the other does not
   const end = new Date(Date.now() + 20 * DAY).toISOString().replace(/\D/g, '').slice(0, 14)
   ca.issue('long', { extensions: 'subjectAltName=DNS:long', until: `${end}Z` })
-  const long = read(ca.dir, 'long')
+  const long = certificateIn(ca.dir, 'long')
   let now = Date.now()
   const both = new Trust(texts, { dir: '.', now: () => now })
   t.equal(both.checkCertificate(long), undefined)
@@ -429,7 +422,7 @@ test('a revocation list that is cut or changed anywhere is refused, and nothing 
   const authority = await Authority.init(dir)
   await authority.issue('alpha')
   await authority.revoke('alpha')
-  const ca = [read(dir, 'ca')]
+  const ca = [certificateIn(dir, 'ca')]
   const der = (
     pemBlocks(readFileSync(join(dir, 'crl.pem'), 'utf8'), 'crl')[0] as { der: Uint8Array }
   ).der
@@ -472,231 +465,4 @@ test('a critical extension of a list that nobody here understands is a refusal',
   const texts = { 'ca.crt.pem': ca.read('ca.crt.pem'), 'crl.pem': ca.read('crl.pem') }
   t.throws(() => new Trust(texts, { dir: '.' }), { code: 'CRL_INVALID', message: /2\.5\.29\.28/ })
   t.end()
-})
-
-interface Stored {
-  readonly dir: string
-  readonly authority: Authority
-  readonly clock: FakeClock
-  readonly opened: TrustStore
-  readonly changes: readonly TrustChange[]
-  readonly faults: readonly string[]
-  readonly look: (times?: number) => Promise<void>
-  /** Why alpha may not be here, by code. */
-  readonly check: () => string | undefined
-  readonly alpha: X509Certificate
-}
-
-/** A store over a directory with a CA, on a clock that stands still. */
-async function store(t: Test): Promise<Stored> {
-  const dir = temporary(t)
-  const authority = await Authority.init(dir)
-  await authority.issue('server')
-  await authority.issue('alpha')
-  const clock = new FakeClock()
-  const wheel = new Wheel(clock)
-  const opened = await TrustStore.open({ dir, name: 'server', role: 'server', wheel })
-  t.teardown(() => opened.close())
-  const changes: TrustChange[] = []
-  const faults: string[] = []
-  opened.onChange((change) => changes.push(change))
-  opened.onFault(({ code }) => faults.push(code))
-  /** As many looks as it takes until a change counts. */
-  const look = async (times = 2): Promise<void> => {
-    for (let i = 0; i < times; i++) {
-      clock.advance(300)
-      await opened.settled()
-    }
-  }
-  const alpha = read(dir, 'alpha')
-  const check = (): string | undefined =>
-    codeOf(opened.checkPeer(alpha, { role: 'client', name: 'alpha' }))
-  await look(3)
-  t.same([changes, faults], [[], []], 'nothing changed, nothing is told')
-  return { dir, authority, clock, opened, changes, faults, look, check, alpha }
-}
-
-const NONE = { authorities: false, bans: false, identity: false }
-
-test('a store takes up a revocation and a ban by itself, and tells it', async (t) => {
-  const { dir, authority, changes, faults, look, check, alpha } = await store(t)
-  t.equal(check(), undefined)
-  writeFileSync(join(dir, 'deny'), `${fingerprintOf(alpha)}\n`)
-  await look()
-  t.equal(check(), 'CERTIFICATE_DENIED')
-  writeFileSync(join(dir, 'deny'), '# nobody\n')
-  await look()
-  t.equal(check(), undefined)
-  writeFileSync(join(dir, 'deny'), 'ALPHA\n')
-  await look()
-  t.equal(check(), 'CERTIFICATE_DENIED')
-  await authority.revoke('alpha')
-  await look()
-  t.equal(check(), 'CERTIFICATE_REVOKED')
-  t.same(changes, Array(4).fill({ ...NONE, bans: true }))
-  t.same(faults, [])
-})
-
-test('a store keeps the last good set over one that does not parse, and tells it once', async (t) => {
-  const { dir, changes, faults, look, check, opened } = await store(t)
-  const before = opened.trust
-  writeFileSync(join(dir, 'deny'), 'alpha\nno name\n')
-  await look(5)
-  t.same(faults, ['DENY_INVALID'])
-  t.equal(opened.trust, before, 'not even the good line counts: the set is whole')
-  writeFileSync(join(dir, 'deny'), 'alpha\n')
-  await look()
-  t.equal(check(), 'CERTIFICATE_DENIED')
-  rmSync(join(dir, 'deny'))
-  await look(3)
-  t.equal(check(), 'CERTIFICATE_DENIED', 'a list that vanished bans on')
-  writeFileSync(join(dir, 'crl.pem'), '')
-  writeFileSync(join(dir, 'deny'), '')
-  await look(3)
-  writeFileSync(join(dir, 'crl.pem'), readFileSync(join(dir, 'server.crt.pem')))
-  await look(3)
-  t.same(faults, ['DENY_INVALID', 'FILE_MISSING', 'PEM_INVALID', 'PEM_INVALID'])
-  t.same(changes, [{ ...NONE, bans: true }])
-})
-
-test('a key and its certificate that change one after the other are one change, without a fault', async (t) => {
-  const { dir, changes, faults, look, opened, clock } = await store(t)
-  const other = temporary(t)
-  copyFileSync(join(dir, 'ca.crt.pem'), join(other, 'ca.crt.pem'))
-  copyFileSync(join(dir, 'ca.key.pem'), join(other, 'ca.key.pem'))
-  await (await Authority.open(other)).issue('server')
-  copyFileSync(join(other, 'server.key.pem'), join(dir, 'server.key.pem'))
-  await look(1)
-  copyFileSync(join(other, 'server.crt.pem'), join(dir, 'server.crt.pem'))
-  await look(1)
-  t.same([changes, faults], [[], []], 'still being written')
-  await look(1)
-  t.same([changes, faults], [[{ ...NONE, identity: true }], []])
-  t.equal(opened.identity.certificate.fingerprint256, read(other, 'server').fingerprint256)
-  // one that stays half is told
-  await (await Authority.open(other)).issue('server')
-  copyFileSync(join(other, 'server.key.pem'), join(dir, 'server.key.pem'))
-  await look(4)
-  t.same(faults, ['KEY_FOREIGN'])
-  t.equal(clock.pending, 1)
-  await opened.close()
-  t.equal(opened.identity.certificate.fingerprint256, read(dir, 'server').fingerprint256)
-})
-
-test(
-  'a key that TLS does not take is told, and leaves the last good one in force',
-  OPENSSL,
-  async (t) => {
-    const { dir, changes, faults, look, opened } = await store(t)
-    const before = opened.identity
-    const weak = temporary(t)
-    const request = ['-subj', '/CN=server', '-keyout', 'server.key.pem', '-out', 'csr.pem']
-    openssl(weak, 'req', '-newkey', 'rsa:512', '-nodes', ...request)
-    writeFileSync(join(weak, 'names'), 'subjectAltName=DNS:server')
-    const signer = ['-CA', join(dir, 'ca.crt.pem'), '-CAkey', join(dir, 'ca.key.pem')]
-    const signed = [
-      '-out',
-      'server.crt.pem',
-      '-extfile',
-      'names',
-      '-days',
-      '20',
-      '-set_serial',
-      '77',
-    ]
-    openssl(weak, 'x509', '-req', '-in', 'csr.pem', ...signer, ...signed)
-    for (const file of ['server.crt.pem', 'server.key.pem']) {
-      copyFileSync(join(weak, file), join(dir, file))
-    }
-    await look(4)
-    t.same([changes, faults], [[], ['KEY_UNSUITABLE']])
-    t.equal(opened.identity, before)
-    const material = ['key', 'cert'].map((part) => {
-      return readFileSync(join(weak, `server.${part === 'key' ? 'key' : 'crt'}.pem`), 'utf8')
-    })
-    const [key, cert] = material as [string, string]
-    const ca = readFileSync(join(dir, 'ca.crt.pem'), 'utf8')
-    await t.rejects(pipeServer({ key, cert, ca }), { code: 'KEY_UNSUITABLE', message: /too small/ })
-  },
-)
-
-test('touching a file is no change, another CA is; reload takes it up at once', async (t) => {
-  const { dir, changes, look, check, opened } = await store(t)
-  utimesSync(join(dir, 'crl.pem'), new Date(), new Date())
-  await look(3)
-  t.same(changes, [])
-  const other = temporary(t)
-  const { signer } = await Authority.init(other)
-  const both = readFileSync(join(dir, 'ca.crt.pem'), 'utf8') + signer.certificate.toString()
-  writeFileSync(join(dir, 'ca.crt.pem'), both)
-  await opened.reload()
-  t.same(changes, [{ ...NONE, authorities: true }])
-  t.equal(check(), undefined)
-  writeFileSync(join(dir, 'ca.crt.pem'), signer.certificate.toString())
-  await opened.reload()
-  t.equal(changes.length, 1, 'the list is of the old CA: the two do not fit together')
-  copyFileSync(join(other, 'crl.pem'), join(dir, 'crl.pem'))
-  await opened.reload()
-  t.same(changes[1], { authorities: true, bans: true, identity: false })
-  t.equal(check(), 'CERTIFICATE_FOREIGN')
-})
-
-test('an own certificate that ran out keeps no ban from counting', async (t) => {
-  const dir = temporary(t)
-  const authority = await Authority.init(dir)
-  await authority.issue('server', { days: 1 })
-  await authority.issue('alpha')
-  let now = Date.now()
-  const wheel = new Wheel(new FakeClock())
-  const options = { dir, name: 'server', role: 'server', wheel, now: () => now } as const
-  const opened = await TrustStore.open(options)
-  now += 2 * DAY
-  await authority.revoke('alpha')
-  await opened.reload()
-  t.equal(codeOf(opened.checkPeer(read(dir, 'alpha'), { role: 'client' })), 'CERTIFICATE_REVOKED')
-  await opened.close()
-  await t.rejects(TrustStore.open(options), {
-    code: 'CERTIFICATE_EXPIRED',
-    message: /of server ran out/,
-  })
-})
-
-test('a store says what is missing or cannot work before anything starts', OPENSSL, async (t) => {
-  const dir = temporary(t)
-  const open = (name: string, role: PeerRole = 'client') =>
-    TrustStore.open({ dir, name, role, wheel: new Wheel(new FakeClock()) }).then((s) => s.close())
-  await t.rejects(open('alpha'), { code: 'FILE_MISSING', message: /ca\.crt\.pem.+pki init/ })
-  await t.rejects(open('../alpha'), { code: 'NAME_INVALID' })
-  const authority = await Authority.init(dir)
-  await t.rejects(open('alpha'), {
-    code: 'FILE_MISSING',
-    message: /alpha\.crt\.pem.+pki issue alpha/,
-  })
-  await authority.issue('alpha', { uses: ['client'] })
-  await open('alpha')
-  const known = ['alpha', 'beta', 'ca', '../x', `../${basename(dir)}/alpha`, 'alpha/']
-  t.same(
-    known.map((name) => isCertified(dir, name)),
-    [true, ...Array(5).fill(false)],
-  )
-  await t.rejects(open('alpha', 'server'), { code: 'CERTIFICATE_PURPOSE' })
-  for (const end of ['crt', 'key'])
-    copyFileSync(join(dir, `alpha.${end}.pem`), join(dir, `beta.${end}.pem`))
-  await t.rejects(open('beta'), { code: 'NAME_NOT_CERTIFIED', message: /"beta" but for alpha/ })
-  openssl(
-    dir,
-    'pkey',
-    '-in',
-    'alpha.key.pem',
-    '-aes128',
-    '-passout',
-    'pass:x',
-    '-out',
-    'beta.key.pem',
-  )
-  await t.rejects(open('beta'), { code: 'KEY_ENCRYPTED', message: /openssl pkey/ })
-  writeFileSync(join(dir, 'beta.key.pem'), readFileSync(join(dir, 'ca.key.pem')))
-  await t.rejects(open('beta'), { code: 'KEY_FOREIGN' })
-  writeFileSync(join(dir, 'deny'), Buffer.alloc(17 * 1024 * 1024, 'a'))
-  await t.rejects(open('alpha'), { code: 'FILE_TOO_LARGE' })
 })

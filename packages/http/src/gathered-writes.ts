@@ -20,7 +20,8 @@ export class GatheredWrites {
   }
 
   write(socket: Writable, bytes: Uint8Array): void {
-    if (socket.writableCorked === 0 && this.#flushing()) {
+    if (!this.#flushing()) return void socket.write(bytes)
+    if (socket.writableCorked === 0) {
       socket.cork()
       this.#corked.push(socket)
     }
@@ -31,10 +32,10 @@ export class GatheredWrites {
 
   /** Lets everything leave. Called after each flush. */
   release(): void {
-    this.#held = 0
     if (this.#corked.length === 0) return
     const corked = this.#corked
     this.#corked = []
+    this.#held = 0
     for (const socket of corked) socket.uncork()
   }
 }

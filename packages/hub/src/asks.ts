@@ -4,9 +4,9 @@
  * Invariant: one question per `reply`; at most `OPEN` unanswered and `KEPT` answered ones are held, and of the
  * answers, but for the last, no more than `KEPT_BYTES`.
  */
-import { Readable } from 'node:stream'
 import type { BodyStream, Message, Question } from '@sapwood/core'
 import { Code, isStream, message as makeMessage, outcome, REPLY, sizeOf } from '@sapwood/core'
+import { endStream } from './node.ts'
 
 /** Unanswered questions of one client. */
 export const OPEN = 256
@@ -75,7 +75,7 @@ export class Asks {
 
 /** No frame can say a stream, and one that waits for it would break each connection of its client. */
 function refused(stream: BodyStream): Message {
-  if (stream instanceof Readable) stream.destroy()
+  endStream(stream)
   const detail = 'the answer is a stream, which no frame can say; ask for it over HTTP'
   return outcome(Code.threw, 502, 'BODY_STREAM', detail)
 }

@@ -1,6 +1,7 @@
-/** What Node gives a hub: time, randomness, a later turn of the event loop. */
+/** What Node gives a hub: time, randomness, a later turn of the event loop, an end of streams. */
 import { randomBytes } from 'node:crypto'
-import type { Clock } from '@sapwood/core'
+import { Readable } from 'node:stream'
+import type { BodyStream, Clock } from '@sapwood/core'
 
 export const nodeClock: Clock = {
   now: () => performance.now(),
@@ -37,4 +38,9 @@ function draw(encoding: 'hex' | 'base64url', bytes: number): string {
 /** 64 random bits in hexadecimal. */
 export function randomEpoch(): string {
   return randomBytes(8).toString('hex')
+}
+
+/** Tells who makes `stream` that nobody will read it. */
+export function endStream(stream: BodyStream): void {
+  if (stream instanceof Readable) stream.destroy()
 }

@@ -73,7 +73,7 @@ export function responseHead(reply: Message, length: number | undefined): Respon
       const lower = name.toLowerCase()
       const text = String(value)
       if (isHopByHop(lower) || DECIDED.has(lower)) continue
-      if (TOKEN.test(lower) && VALUE.test(text)) headers.push(lower, text)
+      if (LOWER_CASE_TOKEN.test(lower) && VALUE.test(text)) headers.push(lower, text)
     }
   }
   return { status, headers, code }
@@ -104,7 +104,7 @@ function isFinal(status: number | undefined): status is number {
   return status !== undefined && Number.isInteger(status) && status >= 200 && status <= 599
 }
 
-const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+const LOWER_CASE_TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** What belongs to the connection, to the hub's origin, or is decided here. */
@@ -133,7 +133,7 @@ const REFUSED_PREFIX = /^(?:access-control-|proxy-|sapwood-)/
  * @param name in lower case.
  */
 export function mayAnswer(name: string): boolean {
-  return !REFUSED.has(name) && !REFUSED_PREFIX.test(name) && TOKEN.test(name)
+  return !REFUSED.has(name) && !REFUSED_PREFIX.test(name) && LOWER_CASE_TOKEN.test(name)
 }
 
 function allowedHeaders(said: Readonly<Record<string, string>> = {}): Record<string, string> {

@@ -5,9 +5,9 @@
  */
 import { STATUS_CODES } from 'node:http'
 import type { ResponseHead } from '@sapwood/wire'
+import { TOKEN } from '@sapwood/wire'
 import { answerFields } from './answer-fields.ts'
 
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** @param isProxied in proxy form. @returns undefined if a header is none, or there is more than one length. */
@@ -24,7 +24,7 @@ export function answerHead(head: ResponseHead, isProxied: boolean): string | und
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] as string
     const value = fields[i + 1] as string
-    if (!NAME.test(name) || !VALUE.test(value)) return undefined
+    if (!TOKEN.test(name) || !VALUE.test(value)) return undefined
     lines += `${name}: ${value}\r\n`
   }
   return Number.isNaN(length) ? undefined : `${lines}\r\n`

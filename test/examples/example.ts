@@ -49,6 +49,8 @@ export async function peer(
 ): Promise<string> {
   const options = { timeout: LONGEST, killSignal: 'SIGKILL' as const, maxBuffer: 2 ** 24 }
   const running = promisify(execFile)(program, args, options)
+  // a program that reads nothing may have ended by now
+  running.child.stdin?.on('error', () => undefined)
   running.child.stdin?.end(input)
   const { code = 0, stdout, stderr } = await running.catch((error) => error)
   if (code === status) return status === 0 ? stdout : stdout + stderr

@@ -1,6 +1,6 @@
 /**
- * In which order updates came: of each its offset, time and size, and the log of its path, which holds the update
- * itself. Some leave before their time. It is a ring of plain numbers: an hour of publishing moves nothing, and
+ * In which order updates came: of each its offset, time, size and text, and the log of its path.
+ * Some leave before their time. It is a ring of plain numbers: an hour of publishing moves nothing, and
  * letting go of the oldest does not touch it.
  * Invariant: of those that left early no more places are kept than of those that are there, and a thousand.
  */
@@ -10,12 +10,16 @@ import type { PathLog } from './path-log.ts'
 const SPARE = 1024
 /** Room at the beginning; a power of two, as all room is. */
 const LEAST = 1024
+/** The text of an update that is not kept as one. */
+export const NO_TEXT = -1
 
 export class Arrivals {
   #logs: (PathLog | undefined)[] = emptyPlaces(LEAST)
   #offsets = new Float64Array(LEAST)
   #times = new Float64Array(LEAST)
   #sizes = new Float64Array(LEAST)
+  #texts = new Float64Array(LEAST)
+  #lengths = new Float64Array(LEAST)
   /** Where in the ring the first place is. */
   #first = 0
   #places = 0
@@ -41,18 +45,27 @@ export class Arrivals {
     return this.#times[this.#first] as number
   }
 
-  get firstSize(): number {
-    return this.#sizes[this.#first] as number
-  }
-
-  /** @param offset a higher one than all before. */
-  push(log: PathLog, offset: number, time: number, size: number): void {
+  /**
+   * @param offset a higher one than all before.
+   * @param text where its text is kept, or `NO_TEXT`.
+   * @param length of that text in bytes.
+   */
+  push(
+    log: PathLog,
+    offset: number,
+    time: number,
+    size: number,
+    text: number,
+    length: number,
+  ): void {
     if (this.#places === this.#offsets.length) this.#move(this.#places * 2)
     const index = this.#index(this.#places++)
     this.#logs[index] = log
     this.#offsets[index] = offset
     this.#times[index] = time
     this.#sizes[index] = size
+    this.#texts[index] = text
+    this.#lengths[index] = length
   }
 
   /** Takes away the first place. */
@@ -79,8 +92,34 @@ export class Arrivals {
     return this.#offsets[this.#index(place)] as number
   }
 
+  sizeAt(place: number): number {
+    return this.#sizes[this.#index(place)] as number
+  }
+
+  /** Where the text of that place is kept, or `NO_TEXT`. */
+  textAt(place: number): number {
+    return this.#texts[this.#index(place)] as number
+  }
+
+  lengthAt(place: number): number {
+    return this.#lengths[this.#index(place)] as number
+  }
+
+  /** All texts are kept elsewhere now. @param moved is given where one was, and returns where it is. */
+  moveTexts(moved: (text: number, length: number) => number): void {
+    for (let place = 0; place < this.#places; place++) {
+      const index = this.#index(place)
+      const text = this.#texts[index] as number
+      if (this.#logs[index] === undefined || text === NO_TEXT) continue
+      this.#texts[index] = moved(text, this.#lengths[index] as number)
+    }
+  }
+
   /** The first place of this offset, or of one above it. */
   placeOf(offset: number): number {
+    // none is missing between the offsets of most
+    const likely = offset - this.firstOffset
+    if (likely >= 0 && likely < this.#places && this.offsetAt(likely) === offset) return likely
     let low = 0
     let high = this.#places
     while (low < high) {
@@ -108,6 +147,8 @@ export class Arrivals {
     const offsets = new Float64Array(room)
     const times = new Float64Array(room)
     const sizes = new Float64Array(room)
+    const texts = new Float64Array(room)
+    const lengths = new Float64Array(room)
     let places = 0
     for (let place = 0; place < this.#places; place++) {
       const index = this.#index(place)
@@ -116,12 +157,16 @@ export class Arrivals {
       logs[places] = log
       offsets[places] = this.#offsets[index] as number
       times[places] = this.#times[index] as number
-      sizes[places++] = this.#sizes[index] as number
+      sizes[places] = this.#sizes[index] as number
+      texts[places] = this.#texts[index] as number
+      lengths[places++] = this.#lengths[index] as number
     }
     this.#logs = logs
     this.#offsets = offsets
     this.#times = times
     this.#sizes = sizes
+    this.#texts = texts
+    this.#lengths = lengths
     this.#first = this.#holes = 0
     this.#places = places
   }

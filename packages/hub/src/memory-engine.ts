@@ -5,11 +5,11 @@
  */
 import type { Clock, Component, Message, Positions } from '@sapwood/core'
 import { matches, Update } from '@sapwood/core'
-import { Arrivals } from './arrivals.ts'
 import type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './engine.ts'
 import type { PathLog } from './path-log.ts'
 import { PathLogs } from './path-logs.ts'
 import { formatPosition } from './position.ts'
+import { RetainedUpdates } from './retained-updates.ts'
 
 export interface MemoryEngineOptions {
   /** 16 hex digits that no former start has used. */
@@ -34,13 +34,12 @@ export class MemoryEngine implements Engine, Positions {
   readonly #paths = new PathLogs()
   /** Paths that lost something while older updates of others are still here. */
   readonly #trimmed = new Set<PathLog>()
+  readonly #sizeOf = (offset: number): number => this.#retained.sizeOf(offset)
   #events: EngineEvents | undefined
-  readonly #arrivals = new Arrivals()
+  readonly #retained = new RetainedUpdates(this)
   /** The highest offset of which nothing is known any more. */
   #oldest = 0
   #head = 0
-  #count = 0
-  #bytes = 0
 
   constructor(clock: Pick<Clock, 'now'>, options: MemoryEngineOptions) {
     this.epoch = options.epoch
@@ -57,11 +56,11 @@ export class MemoryEngine implements Engine, Positions {
   }
 
   get count(): number {
-    return this.#count
+    return this.#retained.count
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#retained.bytes
   }
 
   open(events: EngineEvents): void {
@@ -92,19 +91,17 @@ export class MemoryEngine implements Engine, Positions {
     const lost = wanted.filter((interest) => this.#hasLost(interest)).map(({ pattern }) => pattern)
     const kept =
       lost.length === 0 ? wanted : wanted.filter(({ pattern }) => !lost.includes(pattern))
-    const found: Update[] = []
+    const found: number[] = []
     const count = this.#find(kept, bytes, found)
+    const updates: Update[] = []
     let size = 0
-    let taken = 0
-    while (taken < found.length && (taken === 0 || size < bytes)) {
-      size += (found[taken++] as Update).size
+    for (let i = 0; i < found.length && (i === 0 || size < bytes); i++) {
+      const update = this.#retained.get(found[i] as number)
+      size += update.size
+      updates.push(update)
     }
-    done({
-      updates: taken === found.length ? found : found.slice(0, taken),
-      until: taken === count ? this.#head : (found[taken - 1] as Update).offset,
-      count,
-      lost,
-    })
+    const until = updates.length === count ? this.#head : (updates.at(-1) as Update).offset
+    done({ updates, until, count, lost })
   }
 
   close(): void {
@@ -113,29 +110,25 @@ export class MemoryEngine implements Engine, Positions {
 
   /** Lets go of what is too old. Called at each read and append; call it now and then when nothing happens. */
   trim(now: number = this.#clock.now()): void {
-    const oldest = now - this.#options.age
-    const arrivals = this.#arrivals
-    while (arrivals.places > 0) {
-      const over = this.#count > this.#options.count || this.#bytes > this.#options.bytes
-      if (!over && arrivals.firstTime >= oldest) break
+    const { age, count, bytes } = this.#options
+    const retained = this.#retained
+    for (;;) {
+      const time = retained.firstTime
+      if (time === undefined) return
+      if (retained.count <= count && retained.bytes <= bytes && time >= now - age) return
       this.#evictFirst()
     }
   }
 
   #store(log: PathLog, update: Update): void {
     const now = this.#clock.now()
-    this.#arrivals.push(log, update.offset, now, update.size)
-    this.#count++
-    this.#bytes += update.size
-    log.push(update)
+    this.#retained.push(log, update, now)
     if (log.size > this.#options.pathCount) this.#evictOf(log)
     this.trim(now)
   }
 
   #evictOf(log: PathLog): void {
-    const { offset, size } = log.first as Update
-    this.#arrivals.takeOut(offset)
-    this.#letGo(log, offset, size)
+    this.#retained.takeOut(log)
     // in the order of what they have lost
     this.#trimmed.delete(log)
     this.#trimmed.add(log)
@@ -153,19 +146,9 @@ export class MemoryEngine implements Engine, Positions {
   }
 
   #evictFirst(): void {
-    const { firstLog: log, firstOffset, firstSize } = this.#arrivals
-    this.#arrivals.shift()
-    this.#oldest = Math.max(this.#oldest, firstOffset)
-    if (log === undefined) return
-    this.#letGo(log, firstOffset, firstSize)
-    if (log.size === 0) this.#forget(log)
-  }
-
-  /** Lets go of the oldest of a path. */
-  #letGo(log: PathLog, offset: number, size: number): void {
-    log.shift(offset)
-    this.#count--
-    this.#bytes -= size
+    this.#oldest = Math.max(this.#oldest, this.#retained.firstOffset)
+    const log = this.#retained.shift()
+    if (log?.size === 0) this.#forget(log)
   }
 
   #forget(log: PathLog): void {
@@ -187,26 +170,26 @@ export class MemoryEngine implements Engine, Positions {
    * Puts the first of what the interests want into `found`, at least what fills `bytes`, in the order of offsets.
    * Returns how many there are in all.
    */
-  #find(interests: readonly Interest[], bytes: number, found: Update[]): number {
+  #find(interests: readonly Interest[], bytes: number, found: number[]): number {
     const since = interests.reduce((least, interest) => Math.min(least, interest.since), this.#head)
     if (since >= this.#head) return 0
     if (interests.length === 1) return this.#findOne(interests[0] as Interest, bytes, found)
     const logs = this.#logsOf(interests, this.#head - since)
     if (logs === undefined) return this.#scan(interests, since, bytes, found)
     let count = 0
-    for (const [log, from] of logs) count += log.collectAfter(from, bytes, found)
-    if (logs.size > 1) found.sort(byOffset)
+    for (const [log, from] of logs) count += log.collectAfter(from, bytes, found, this.#sizeOf)
+    if (logs.size > 1) found.sort(ascending)
     return count
   }
 
   /** The same for one interest, as most readers have: no path can be found twice. */
-  #findOne(interest: Interest, bytes: number, found: Update[]): number {
+  #findOne(interest: Interest, bytes: number, found: number[]): number {
     const { pattern, since } = interest
     const logs = this.#paths.matching(pattern, this.#head - since)
     if (logs === undefined) return this.#scan([interest], since, bytes, found)
     let count = 0
-    for (const log of logs) count += log.collectAfter(since, bytes, found)
-    if (logs.length > 1) found.sort(byOffset)
+    for (const log of logs) count += log.collectAfter(since, bytes, found, this.#sizeOf)
+    if (logs.length > 1) found.sort(ascending)
     return count
   }
 
@@ -225,33 +208,28 @@ export class MemoryEngine implements Engine, Positions {
   }
 
   /** Reads the end of the log; cheaper than the index when a wildcard matches more paths than it has entries. */
-  #scan(interests: readonly Interest[], since: number, bytes: number, found: Update[]): number {
+  #scan(interests: readonly Interest[], since: number, bytes: number, found: number[]): number {
     let count = 0
     let size = 0
     const from = new Map<PathLog, number>()
-    const arrivals = this.#arrivals
-    for (let place = arrivals.placeOf(since + 1); place < arrivals.places; place++) {
-      const log = arrivals.logAt(place)
-      if (log === undefined) continue
+    this.#retained.each(since, (log, offset) => {
       let wanted = from.get(log)
       if (wanted === undefined) {
         wanted = earliest(interests, log.path)
         from.set(log, wanted)
       }
-      const offset = arrivals.offsetAt(place)
-      if (offset <= wanted) continue
+      if (offset <= wanted) return
       count++
-      if (size >= bytes) continue
-      const update = log.get(offset)
-      size += update.size
-      found.push(update)
-    }
+      if (size >= bytes) return
+      size += this.#retained.sizeOf(offset)
+      found.push(offset)
+    })
     return count
   }
 }
 
-function byOffset(a: Update, b: Update): number {
-  return a.offset - b.offset
+function ascending(a: number, b: number): number {
+  return a - b
 }
 
 function earliest(interests: readonly Interest[], path: string): number {

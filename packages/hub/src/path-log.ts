@@ -1,8 +1,7 @@
 /**
- * What is retained of one path, oldest first.
- * Invariant: offsets ascend, and `evicted` is the highest offset that this path has lost.
+ * Which updates of one path are retained: their offsets, oldest first.
+ * Invariant: offsets ascend, and `evicted` is the highest that this path has lost.
  */
-import type { Update } from '@sapwood/core'
 
 /** Empty places that may stand in front. */
 const SPARE = 32
@@ -10,7 +9,7 @@ const SPARE = 32
 export class PathLog {
   readonly path: string
   evicted = 0
-  #entries: (Update | undefined)[] = []
+  #offsets: number[] = []
   #head = 0
 
   constructor(path: string) {
@@ -18,52 +17,54 @@ export class PathLog {
   }
 
   get size(): number {
-    return this.#entries.length - this.#head
+    return this.#offsets.length - this.#head
   }
 
   /** The oldest. */
-  get first(): Update | undefined {
-    return this.#entries[this.#head]
+  get first(): number | undefined {
+    return this.#offsets[this.#head]
   }
 
-  push(update: Update): void {
-    this.#entries.push(update)
+  push(offset: number): void {
+    this.#offsets.push(offset)
   }
 
-  /** Lets go of the oldest, which has this offset. */
-  shift(offset: number): void {
-    this.evicted = offset
-    this.#entries[this.#head++] = undefined
-    if (this.#head > SPARE && this.#head * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#head)
+  /** Lets go of the oldest. */
+  shift(): void {
+    this.evicted = this.#offsets[this.#head++] as number
+    if (this.#head > SPARE && this.#head * 2 > this.#offsets.length) {
+      this.#offsets = this.#offsets.slice(this.#head)
       this.#head = 0
     }
   }
 
-  /** The update of this offset, which is here. */
-  get(offset: number): Update {
-    return this.#entries[this.#indexAfter(offset - 1)] as Update
-  }
-
-  /** Adds to `found` those with an offset above `since`, as many as fill `bytes`. Returns how many there are. */
-  collectAfter(since: number, bytes: number, found: Update[]): number {
-    const entries = this.#entries
+  /**
+   * Adds to `found` those above `since`, as many as fill `bytes`. Returns how many there are.
+   * @param sizeOf what the update of an offset counts.
+   */
+  collectAfter(
+    since: number,
+    bytes: number,
+    found: number[],
+    sizeOf: (offset: number) => number,
+  ): number {
+    const offsets = this.#offsets
     const first = this.#indexAfter(since)
     let size = 0
-    for (let i = first; i < entries.length && size < bytes; i++) {
-      const update = entries[i] as Update
-      size += update.size
-      found.push(update)
+    for (let i = first; i < offsets.length && size < bytes; i++) {
+      const offset = offsets[i] as number
+      size += sizeOf(offset)
+      found.push(offset)
     }
-    return entries.length - first
+    return offsets.length - first
   }
 
   #indexAfter(since: number): number {
     let low = this.#head
-    let high = this.#entries.length
+    let high = this.#offsets.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#entries[middle] as Update).offset > since) high = middle
+      if ((this.#offsets[middle] as number) > since) high = middle
       else low = middle + 1
     }
     return low

@@ -1,0 +1,119 @@
+/**
+ * The updates that are retained, in the order in which they came. JSON about which nothing else was said, as most are, is
+ * kept as its text and made an update again when it is read; others are kept as they are.
+ * Invariant: each stands in the log of its path, and what is read is what was pushed.
+ */
+import type { Positions } from '@sapwood/core'
+import { JSON_TYPE, NO_META, Update } from '@sapwood/core'
+import { Arrivals, NO_TEXT } from './arrivals.ts'
+import type { PathLog } from './path-log.ts'
+import { Texts } from './texts.ts'
+
+export class RetainedUpdates {
+  readonly #positions: Positions
+  readonly #arrivals = new Arrivals()
+  #texts = new Texts()
+  /** By offset: those that are more than their text. */
+  readonly #others = new Map<number, Update>()
+  #count = 0
+  #bytes = 0
+
+  /** @param positions knows where each of them stands. */
+  constructor(positions: Positions) {
+    this.#positions = positions
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** What they count together, as `Update.size` does. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** When the first place was taken; undefined if there is none. */
+  get firstTime(): number | undefined {
+    return this.#arrivals.places === 0 ? undefined : this.#arrivals.firstTime
+  }
+
+  /** The offset of the first place, whether its update is there or not. */
+  get firstOffset(): number {
+    return this.#arrivals.firstOffset
+  }
+
+  push(log: PathLog, update: Update, time: number): void {
+    const { offset, size, body } = update
+    if (typeof body === 'string' && update.type === JSON_TYPE && update.meta === NO_META) {
+      const text = this.#texts.keep(body)
+      this.#arrivals.push(log, offset, time, size, text, this.#texts.end - text)
+    } else {
+      this.#others.set(offset, update)
+      this.#arrivals.push(log, offset, time, size, NO_TEXT, 0)
+    }
+    log.push(offset)
+    this.#count++
+    this.#bytes += size
+  }
+
+  /** The update of an offset, which is here. */
+  get(offset: number): Update {
+    const arrivals = this.#arrivals
+    const place = arrivals.placeOf(offset)
+    const text = arrivals.textAt(place)
+    if (text === NO_TEXT) return this.#others.get(offset) as Update
+    const { path } = arrivals.logAt(place) as PathLog
+    const message = { body: this.#texts.read(text, arrivals.lengthAt(place)), type: JSON_TYPE }
+    return new Update(path, message, offset, this.#positions)
+  }
+
+  /** What the update of an offset counts, which is here. */
+  sizeOf(offset: number): number {
+    return this.#arrivals.sizeAt(this.#arrivals.placeOf(offset))
+  }
+
+  /** Calls `found` with the log and the offset of each above `since`, in the order of offsets. */
+  each(since: number, found: (log: PathLog, offset: number) => void): void {
+    const arrivals = this.#arrivals
+    for (let place = arrivals.placeOf(since + 1); place < arrivals.places; place++) {
+      const log = arrivals.logAt(place)
+      if (log !== undefined) found(log, arrivals.offsetAt(place))
+    }
+  }
+
+  /** Takes away the first place. Returns its log, if its update had not left before. */
+  shift(): PathLog | undefined {
+    const { firstLog, firstOffset } = this.#arrivals
+    if (firstLog !== undefined) this.#drop(firstLog, firstOffset, 0)
+    this.#arrivals.shift()
+    this.#tidy()
+    return firstLog
+  }
+
+  /** Lets go of the oldest update of a path. */
+  takeOut(log: PathLog): void {
+    const offset = log.first as number
+    this.#drop(log, offset, this.#arrivals.placeOf(offset))
+    this.#arrivals.takeOut(offset)
+    this.#tidy()
+  }
+
+  #drop(log: PathLog, offset: number, place: number): void {
+    const arrivals = this.#arrivals
+    const text = arrivals.textAt(place)
+    if (text === NO_TEXT) this.#others.delete(offset)
+    else this.#texts.drop(text, arrivals.lengthAt(place))
+    log.shift()
+    this.#count--
+    this.#bytes -= arrivals.sizeAt(place)
+  }
+
+  /** Where many left early, and few are left between them. */
+  #tidy(): void {
+    if (!this.#texts.isWasteful) return
+    const kept = this.#texts
+    const tidy = new Texts()
+    this.#arrivals.moveTexts((text, length) => tidy.keepFrom(kept, text, length))
+    this.#texts = tidy
+  }
+}

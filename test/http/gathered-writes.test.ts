@@ -36,7 +36,7 @@ function stage() {
     seen.push(`made ${text}`)
     writes.write(to, Buffer.from(text))
   }
-  return { seen, thrown, socket, note, send, flush: () => run() }
+  return { seen, thrown, writes, socket, note, send, flush: () => run() }
 }
 
 test('what a flush sends leaves when all of it is made', (t) => {
@@ -52,18 +52,37 @@ test('what a flush sends leaves when all of it is made', (t) => {
 
 test('what is sent to one socket in a flush leaves as one, in its order', (t) => {
   const { seen, socket, note, send, flush } = stage()
-  const a = socket('a')
+  const [a, b] = [socket('a'), socket('b')]
   note(() => {
+    send(b, '0')
     send(a, '1')
-    a.write('2')
+    send(a, '2')
     send(a, '3')
   })
-  note(() => send(a, '4'))
+  note(() => send(b, '4'))
   flush()
-  t.same(seen.at(-1), 'a wrote 1+2+3+4')
+  t.same(seen.slice(-3), ['b wrote 0', 'a wrote 1+2+3', 'b wrote 4'])
   note(() => send(a, '5'))
   flush()
   t.same(seen.at(-1), 'a wrote 5')
+  t.same([a.writableCorked, b.writableCorked], [0, 0])
+  t.end()
+})
+
+test('what is held counts against the room of the socket that is written to', (t) => {
+  const { writes, socket, note, send, flush } = stage()
+  const [a, b] = [socket('a'), socket('b')]
+  const held: number[] = []
+  note(() => {
+    send(a, 'one')
+    send(b, 'four')
+    send(b, 'seven')
+    held.push(writes.heldOf(b))
+    writes.release()
+    held.push(writes.heldOf(b))
+  })
+  flush()
+  t.same(held, [9, 0])
   t.end()
 })
 
@@ -92,10 +111,11 @@ test('what is sent outside of a flush leaves at once', (t) => {
 })
 
 test('a socket that ends or breaks in a flush hinders no other', async (t) => {
-  const { seen, thrown, socket, note, send, flush } = stage()
+  const { seen, thrown, writes, socket, note, send, flush } = stage()
   const [ending, broken, other] = [socket('ending'), socket('broken'), socket('other')]
   note(() => {
     send(ending, '1')
+    writes.release()
     ending.end()
   })
   note(() => {

@@ -251,6 +251,28 @@ test('a subscriber that stops reading holds its outbox at most, the others go on
   }
 })
 
+test('a flush hands a socket no more than it has room for', async (t) => {
+  const stand = await serve(t)
+  const { hub } = stand
+  const after = hub.position
+  for (let i = 0; i < 500; i++) hub.publish('a', { i, big: 'x'.repeat(10_000) })
+  const raw = new Raw(stand)
+  raw.socket.pause()
+  raw.write(`GET /stream?path=a&after=${after} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  const client = new WsClient(stand)
+  await client.hello()
+  client.socket.pause()
+  client.send({ path: '::connect', message: 'a', after })
+  const rooms = () => [...hub.sessions].map(({ downstream }) => downstream?.room ?? 1)
+  await eventually(
+    () => rooms().length === 2 && rooms().every((room) => room <= 0),
+    'both are full',
+  )
+  for (const room of rooms()) t.ok(room > -65_536, `${-room} bytes more than its limit`)
+  raw.socket.destroy()
+  client.socket.terminate()
+})
+
 test('metrics are for programs of this machine, not for pages whose name was made to mean it', async (t) => {
   const stand = await serve(t, { http: { dev: false, keys: ['key'] } })
   t.equal((await call(stand, '/metrics')).status, 200)

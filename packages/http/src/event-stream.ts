@@ -39,7 +39,7 @@ export class EventStream implements Downstream {
   }
 
   get room(): number {
-    return SOCKET_LIMIT - this.#socket.writableLength
+    return SOCKET_LIMIT - this.#socket.writableLength - this.#writes.heldOf(this.#socket)
   }
 
   /** Says at which position the client begins. */
@@ -66,6 +66,7 @@ export class EventStream implements Downstream {
 
   close(farewell: Farewell): readonly Update[] {
     if (this.#socket.destroyed) return []
+    this.#writes.release()
     if (farewell.reason === 'dead') this.#socket.destroy()
     else {
       // what still waits in the session has not been given: its position must not be told

@@ -76,7 +76,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
   }
 
   get room(): number {
-    return SOCKET_LIMIT - this.#socket.writableLength
+    return SOCKET_LIMIT - this.#socket.writableLength - this.#context.writes.heldOf(this.#socket)
   }
 
   send(updates: readonly Update[]): void {
@@ -94,6 +94,7 @@ export class WebSocketDownstream implements Downstream, WebSocketHandler, Timed 
   }
 
   close(farewell: Farewell): readonly Update[] {
+    this.#context.writes.release()
     if (farewell.reason === 'dead') this.#socket.destroy()
     else {
       // without a position: what still waits in the session has not been given

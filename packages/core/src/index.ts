@@ -70,6 +70,7 @@ export {
   pathFault,
   patternFault,
 } from './path.ts'
+export { quote } from './quote.ts'
 export { Receipt } from './receipt.ts'
 export type { RouterDeps } from './router.ts'
 export { Router } from './router.ts'

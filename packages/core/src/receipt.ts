@@ -4,6 +4,7 @@
  */
 import type { Message, Meta } from './message.ts'
 import { JSON_TYPE, NO_META } from './message.ts'
+import { quote } from './quote.ts'
 
 export class Receipt implements Message {
   readonly id: string
@@ -31,6 +32,6 @@ export class Receipt implements Message {
 
   get body(): string {
     const end = this.duplicate ? ',"duplicate":true}' : '}'
-    return `{"id":${JSON.stringify(this.id)},"at":"${this.at}","matched":${this.matched}${end}`
+    return `{"id":${quote(this.id)},"at":"${this.at}","matched":${this.matched}${end}`
   }
 }

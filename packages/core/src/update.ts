@@ -39,14 +39,14 @@ export class Update implements Message {
   readonly size: number
   /** In how many bounded queues it waits: a shared update counts once in the process budget. */
   holders = 0
-  readonly #at: string | Positions
+  #at: string | Positions
   /** The form that most need, and under which codec it is. */
   #form: unknown
   #slot = NONE
   #otherForms: unknown[] | undefined
   #own: Update | undefined
 
-  /** @param at its position, or who knows it: most are told within a turn and kept for minutes. */
+  /** @param at its position, or who knows it: nobody may ever ask. */
   constructor(
     path: string,
     message: { readonly body: Body; readonly type: string; readonly meta?: Meta },
@@ -67,7 +67,10 @@ export class Update implements Message {
   /** The position as clients see it, `epoch-offset`; empty where none is told. */
   get at(): string {
     const at = this.#at
-    return typeof at === 'string' ? at : at.positionOf(this.offset)
+    if (typeof at === 'string') return at
+    const position = at.positionOf(this.offset)
+    this.#at = position
+    return position
   }
 
   /** Its form under a codec, made at the first call and kept until `forget`. */

@@ -146,9 +146,10 @@ export class MemoryEngine implements Engine, Positions {
   }
 
   #evictFirst(): void {
-    this.#oldest = Math.max(this.#oldest, this.#retained.firstOffset)
+    const { firstOffset } = this.#retained
+    this.#oldest = Math.max(this.#oldest, firstOffset)
     const log = this.#retained.shift()
-    if (log?.size === 0) this.#forget(log)
+    if (log?.newest === firstOffset) this.#forget(log)
   }
 
   #forget(log: PathLog): void {

@@ -1,6 +1,7 @@
 /**
- * Which updates of one path are retained: their offsets, oldest first.
- * Invariant: offsets ascend, and `evicted` is the highest that this path has lost.
+ * Which updates of one path are retained: their offsets, oldest first. Of those that left because they were the oldest of all
+ * paths it need not hear: it finds out when it is written to.
+ * Invariant: offsets ascend, and `evicted` is the highest that this path has lost before its time.
  */
 
 /** Empty places that may stand in front. */
@@ -9,6 +10,8 @@ const SPARE = 32
 export class PathLog {
   readonly path: string
   evicted = 0
+  /** The offset of the newest. */
+  newest = 0
   #offsets: number[] = []
   #head = 0
 
@@ -16,26 +19,27 @@ export class PathLog {
     this.path = path
   }
 
+  /** How many there were when it was written to. */
   get size(): number {
     return this.#offsets.length - this.#head
   }
 
-  /** The oldest. */
-  get first(): number | undefined {
-    return this.#offsets[this.#head]
-  }
-
-  push(offset: number): void {
-    this.#offsets.push(offset)
-  }
-
-  /** Lets go of the oldest. */
-  shift(): void {
-    this.evicted = this.#offsets[this.#head++] as number
-    if (this.#head > SPARE && this.#head * 2 > this.#offsets.length) {
-      this.#offsets = this.#offsets.slice(this.#head)
+  /** @param oldest what has a lower offset is retained of no path. */
+  push(offset: number, oldest: number): void {
+    const offsets = this.#offsets
+    while ((offsets[this.#head] as number) < oldest) this.#head++
+    if (this.#head > SPARE && this.#head * 2 > offsets.length) {
+      this.#offsets = offsets.slice(this.#head)
       this.#head = 0
     }
+    this.#offsets.push(offset)
+    this.newest = offset
+  }
+
+  /** Lets go of the oldest, of which it has heard, and returns its offset. */
+  shift(): number {
+    this.evicted = this.#offsets[this.#head++] as number
+    return this.evicted
   }
 
   /**

@@ -51,7 +51,7 @@ export class RetainedUpdates {
       this.#others.set(offset, update)
       this.#arrivals.push(log, offset, time, size, NO_TEXT, 0)
     }
-    log.push(offset)
+    log.push(offset, this.#arrivals.firstOffset)
     this.#count++
     this.#bytes += size
   }
@@ -84,26 +84,25 @@ export class RetainedUpdates {
   /** Takes away the first place. Returns its log, if its update had not left before. */
   shift(): PathLog | undefined {
     const { firstLog, firstOffset } = this.#arrivals
-    if (firstLog !== undefined) this.#drop(firstLog, firstOffset, 0)
+    if (firstLog !== undefined) this.#drop(firstOffset, 0)
     this.#arrivals.shift()
     this.#tidy()
     return firstLog
   }
 
-  /** Lets go of the oldest update of a path. */
+  /** Lets go of the oldest update of a path, which was written to just now. */
   takeOut(log: PathLog): void {
-    const offset = log.first as number
-    this.#drop(log, offset, this.#arrivals.placeOf(offset))
+    const offset = log.shift()
+    this.#drop(offset, this.#arrivals.placeOf(offset))
     this.#arrivals.takeOut(offset)
     this.#tidy()
   }
 
-  #drop(log: PathLog, offset: number, place: number): void {
+  #drop(offset: number, place: number): void {
     const arrivals = this.#arrivals
     const text = arrivals.textAt(place)
     if (text === NO_TEXT) this.#others.delete(offset)
     else this.#texts.drop(text, arrivals.lengthAt(place))
-    log.shift()
     this.#count--
     this.#bytes -= arrivals.sizeAt(place)
   }

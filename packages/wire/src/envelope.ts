@@ -4,7 +4,15 @@
  * Invariant: `parseFrame` reads the same update back, and the envelope is one line.
  */
 import type { Codec, Message, Meta, Update } from '@sapwood/core'
-import { BYTES_TYPE, isPlainPath, JSON_TYPE, Mark, NO_META, SapwoodError } from '@sapwood/core'
+import {
+  BYTES_TYPE,
+  isPlainPath,
+  JSON_TYPE,
+  Mark,
+  NO_META,
+  quote,
+  SapwoodError,
+} from '@sapwood/core'
 import { toBase64 } from './base64.ts'
 import { Slot } from './slots.ts'
 
@@ -84,13 +92,4 @@ function members(meta: Meta, reader: number): string {
     if (said !== undefined) text += `,"${name}":${JSON.stringify(said)}`
   }
   return text
-}
-
-/** JSON.stringify of a short string; most need no escape, and a look is cheaper than the call. */
-function quote(text: string): string {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code < 32 || code === 34 || code === 92 || code > 126) return JSON.stringify(text)
-  }
-  return `"${text}"`
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Component, Message, RouterDeps } from '@sapwood/core'
 import {
   CONNECT,
@@ -7,8 +9,10 @@ import {
   connection,
   DISCONNECT,
   DISCONNECTED,
+  Found,
   GONE,
   jsonMessage,
+  Mark,
   message,
   parseConnection,
   RECEIPT,
@@ -21,6 +25,9 @@ import { RecordingComponent, randomLetters } from '@sapwood/testkit'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { anyPath, anyPattern, matchesPlainly } from './arbitraries.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 function setUp(deps: Partial<RouterDeps> = {}) {
   const components = new Map<string, Component>()
@@ -87,19 +94,19 @@ test('a component gets an update once however many of its patterns match', async
   t.same(publisher.values(RECEIPT), [{ id: '', at: '', matched: 1 }])
 })
 
-test('size and patternsOf say what is held', async (t) => {
+test('subscribers are those who hold something, with what they hold', async (t) => {
   const { dispatcher, add } = setUp()
   const one = add('one')
-  t.equal(dispatcher.size, 0)
-  t.equal(dispatcher.patternsOf('one'), undefined)
+  t.equal(dispatcher.subscribers.size, 0)
+  t.equal(dispatcher.subscribers.get('one')?.patterns, undefined)
   dispatcher.subscribe(one, 'a')
   dispatcher.subscribe(one, 'b/*')
-  t.equal(dispatcher.size, 1)
-  t.same([...(dispatcher.patternsOf('one') ?? [])], ['a', 'b/*'])
+  t.equal(dispatcher.subscribers.size, 1)
+  t.same([...(dispatcher.subscribers.get('one')?.patterns ?? [])], ['a', 'b/*'])
   dispatcher.unsubscribe(one, 'a')
   dispatcher.unsubscribe(one, 'b/*')
-  t.equal(dispatcher.size, 0)
-  t.equal(dispatcher.patternsOf('one'), undefined)
+  t.equal(dispatcher.subscribers.size, 0)
+  t.equal(dispatcher.subscribers.get('one')?.patterns, undefined)
 })
 
 test('DB-07: `::connect` subscribes and is confirmed; again it is confirmed again', async (t) => {
@@ -109,7 +116,7 @@ test('DB-07: `::connect` subscribes and is confirmed; again it is confirmed agai
   router.update(publisher, CONNECT, message('one->a/*', TEXT_TYPE))
   t.same(one.lines, [`${CONNECTED} a/*`, `${CONNECTED} a/*`])
   t.equal(one.received[0]?.sender, router)
-  t.same([...(dispatcher.patternsOf('one') ?? [])], ['a/*'])
+  t.same([...(dispatcher.subscribers.get('one')?.patterns ?? [])], ['a/*'])
   router.update(publisher, 'a/b', jsonMessage(1))
   t.same(updatesOf(one), ['a/b'])
 })
@@ -142,7 +149,7 @@ test('DB-07, DB-08: what names nobody or no pattern is ignored and counted', asy
   }
   t.equal(ignored.length, 2 * (texts.length + 2))
   t.same(one.received, [])
-  t.equal(dispatcher.size, 0)
+  t.equal(dispatcher.subscribers.size, 0)
   for (const receipt of publisher.values(RECEIPT)) t.has(receipt, { matched: 0 })
 })
 
@@ -169,8 +176,8 @@ test('DB-09, W1: `::gone` drops everything of an id that the registry has forgot
   dispatcher.subscribe(two, 'a')
   components.delete('one')
   router.update(publisher, GONE, jsonMessage('one'))
-  t.equal(dispatcher.size, 1)
-  t.equal(dispatcher.patternsOf('one'), undefined)
+  t.equal(dispatcher.subscribers.size, 1)
+  t.equal(dispatcher.subscribers.get('one')?.patterns, undefined)
   one.take()
   router.update(publisher, 'a', jsonMessage(1))
   router.update(publisher, 'a/b', jsonMessage(1))
@@ -187,7 +194,7 @@ test('DB-10: observers see control updates after they took effect', async (t) =>
   add('one')
   const seen: [path: string, held: string[]][] = []
   const observer = doing('observer', (path) => {
-    seen.push([path, [...(dispatcher.patternsOf('one') ?? [])]])
+    seen.push([path, [...(dispatcher.subscribers.get('one')?.patterns ?? [])]])
   })
   components.set('observer', observer)
   for (const path of [CONNECT, DISCONNECT, GONE]) dispatcher.subscribe(observer, path)
@@ -310,22 +317,25 @@ test('W7: who leaves and comes back during its own update does not get it twice'
   t.equal(calls, 2)
 })
 
-test('updates do not nest: one within another is a mistake that is told', async (t) => {
-  const { router, dispatcher, add, publisher, thrown } = setUp()
-  const [after, other] = [add('after'), add('other')]
-  dispatcher.subscribe(
-    doing('nesting', () => router.update(publisher, 'b', jsonMessage(1))),
-    'a',
-  )
-  dispatcher.subscribe(after, 'a')
-  dispatcher.subscribe(other, 'b')
-  router.update(publisher, 'a', jsonMessage(1))
-  t.match(thrown[0]?.[0], { code: 'UPDATE_NESTED' })
-  t.same(after.paths, ['a'], 'those behind it get theirs')
-  t.same(other.paths, [])
-  router.update(publisher, 'b', jsonMessage(1))
-  t.same(other.paths, ['b'])
-})
+for (const found of [undefined, new Found<Component, Message>()]) {
+  const where = found === undefined ? '' : ', where those who were found are kept'
+  test(`updates do not nest: one within another is a mistake that is told${where}`, async (t) => {
+    const { router, dispatcher, add, publisher, thrown } = setUp()
+    const [after, other] = [add('after'), add('other')]
+    dispatcher.subscribe(
+      doing('nesting', () => router.update(publisher, 'b', jsonMessage(1))),
+      'a',
+    )
+    dispatcher.subscribe(after, 'a')
+    dispatcher.subscribe(other, 'b')
+    router.update(publisher, 'a', new Update('a', jsonMessage(1), 1, '', Mark.none, found))
+    t.match(thrown[0]?.[0], { code: 'UPDATE_NESTED' })
+    t.same(after.paths, ['a'], 'those behind it get theirs')
+    t.same(other.paths, [])
+    router.update(publisher, 'b', jsonMessage(1))
+    t.same(other.paths, ['b'])
+  })
+}
 
 test('a receipt says id, position and how many it reached', async (t) => {
   const receipts: unknown[] = []
@@ -380,7 +390,7 @@ test('behind a controller `::gone` takes effect, is seen, and ends there', async
   controller.unregister(one)
   controller.update(observer, CONNECT, connection(one.id, 'b'))
   t.same(observer.values(GONE), [one.id])
-  t.equal(router.dispatcher.patternsOf(one.id), undefined)
+  t.equal(router.dispatcher.subscribers.get(one.id)?.patterns, undefined)
   t.same(log.paths, [CONNECT, CONNECT, GONE, CONNECT], 'nothing else went round')
   t.same(loops, [])
 })
@@ -403,29 +413,72 @@ interface Act {
   readonly pattern: string
 }
 
-const act: fc.Arbitrary<Act> = fc.record({
-  kind: fc.constantFrom('subscribe', 'subscribe', 'subscribe', 'unsubscribe', 'drop'),
-  who: fc.nat({ max: 4 }),
+/** Components of the property, and what they subscribe to. */
+interface Cast {
+  readonly who: number
+  readonly pattern: fc.Arbitrary<string>
+  readonly path: fc.Arbitrary<string>
+  /** Acts between two updates at most. */
+  readonly acts: number
+}
+
+const anyRounds = ({ who, pattern, path, acts }: Cast) => {
+  const act: fc.Arbitrary<Act> = fc.record({
+    kind: fc.constantFrom('subscribe', 'subscribe', 'subscribe', 'unsubscribe', 'drop'),
+    who: fc.nat({ max: who - 1 }),
+    pattern,
+  })
+  /** Between two updates some acts, and at each delivery of an update some others. */
+  const round = fc.record({
+    before: fc.array(act, { maxLength: acts }),
+    during: fc.array(fc.array(act, { maxLength: 3 }), { maxLength: 4 }),
+    path,
+  })
+  return fc.array(round, { minLength: 1, maxLength: 6 })
+}
+const ANYTHING: Cast = {
+  who: 5,
   pattern: anyPattern,
-})
-
-/** Between two updates some acts, and at each delivery of an update some others. */
-const round = fc.record({
-  before: fc.array(act, { maxLength: 6 }),
-  during: fc.array(fc.array(act, { maxLength: 3 }), { maxLength: 4 }),
   path: anyPath.filter((path) => !path.startsWith('@')),
-})
+  acts: 6,
+}
+/** So many on so few paths that they are sometimes more than is kept of a path. */
+const CROWD: Cast = {
+  who: 14,
+  pattern: fc.constantFrom('a', 'a', 'a/b', '*', 'a/**'),
+  path: fc.constantFrom('a', 'a/b'),
+  acts: 24,
+}
 
-test('whatever is subscribed and unsubscribed during updates, each gets what it is owed, once', async () => {
+const CASTS = [
+  ['', ANYTHING, false],
+  [', where those who were found are kept', ANYTHING, true],
+  [', where many are found and kept', CROWD, true],
+] as const
+
+for (const [where, cast, keeps] of CASTS) {
+  test(`whatever is subscribed and unsubscribed during updates, each gets what it is owed, once${where}`, async () => {
+    dispatchProperty(cast, keeps)
+  })
+}
+
+function dispatchProperty(cast: Cast, keeps: boolean): void {
   fc.assert(
-    fc.property(fc.array(round, { minLength: 1, maxLength: 6 }), (rounds) => {
+    fc.property(anyRounds(cast), (rounds) => {
+      const found = new Map<string, Found<Component, Message>>()
+      const messageAt = (path: string): Message => {
+        if (!keeps) return jsonMessage(1)
+        const known = found.get(path) ?? new Found()
+        found.set(path, known)
+        return new Update(path, jsonMessage(1), 1, '', Mark.none, known)
+      }
       const held = new Map<number, Set<string>>()
       const wants = (who: number, path: string): boolean =>
         [...(held.get(who) ?? [])].some((pattern) => matchesPlainly(pattern, path))
       let got: number[] = []
       let left = new Set<number>()
       let during: Act[][] = []
-      const components = [0, 1, 2, 3, 4].map((who) =>
+      const components = Array.from({ length: cast.who }, (_, who) =>
         doing(`component ${who}`, (path) => {
           assert.ok(wants(who, path), `${who} got ${path}, to which it is not subscribed`)
           got.push(who)
@@ -466,21 +519,49 @@ test('whatever is subscribed and unsubscribed during updates, each gets what it 
         router.update(
           doing('publisher', () => undefined),
           path,
-          jsonMessage(1),
+          messageAt(path),
         )
         assert.deepEqual(got, [...new Set(got)], 'one got it twice')
         for (const who of got) assert.ok(owed.includes(who), `${who} came later`)
         for (const who of owed) assert.ok(got.includes(who) || left.has(who), `${who} missed it`)
       }
       const holders = [...held.values()].filter((patterns) => patterns.size > 0).length
-      assert.equal(dispatcher.size, holders)
+      assert.equal(dispatcher.subscribers.size, holders)
       for (const [who, patterns] of held) {
-        const theirs = dispatcher.patternsOf(`component ${who}`) ?? new Set()
+        const theirs = dispatcher.subscribers.get(`component ${who}`)?.patterns ?? new Set()
         assert.deepEqual([...theirs].sort(), [...patterns].sort())
       }
     }),
     { numRuns: 1_000 },
   )
+}
+
+test('who has left is kept by nobody who found it', async (t) => {
+  const { router, dispatcher, publisher } = setUp()
+  const found = new Found<Component, Message>()
+  const publish = (): void => {
+    router.update(publisher, 'a', new Update('a', jsonMessage(1), 1, '', Mark.none, found))
+  }
+  const comeAndGo = (leave: (component: Component) => void): WeakRef<Component> => {
+    const component = new RecordingComponent('guest')
+    dispatcher.subscribe(component, 'a')
+    publish()
+    t.equal(component.paths.length, 1)
+    leave(component)
+    return new WeakRef(component)
+  }
+  const left = [
+    comeAndGo((component) => dispatcher.unsubscribe(component, 'a')),
+    comeAndGo(({ id }) => dispatcher.drop(id)),
+  ]
+  // what a WeakRef has shown stays until the turn has ended
+  await new Promise(setImmediate)
+  collect()
+  t.same(
+    left.map((each) => each.deref()),
+    [undefined, undefined],
+  )
+  publish()
 })
 
 test('after everybody left, no update reaches anybody', async () => {
@@ -494,7 +575,7 @@ test('after everybody left, no update reaches anybody', async () => {
       }
       for (const probe of probes) router.update(publisher, GONE, goneOf(probe))
       router.update(publisher, path, jsonMessage(1))
-      assert.equal(dispatcher.size, 0)
+      assert.equal(dispatcher.subscribers.size, 0)
       assert.deepEqual(
         probes.flatMap((probe) => probe.paths.filter((each) => each !== GONE)),
         [],

@@ -73,7 +73,7 @@ test('DB-09, W1: `::gone` after the end of a session, and nothing of it is left'
   it.publish('a', 1)
   t.equal(receipts(it.backEnd).at(-1)?.matched, 0)
   t.equal(it.hub.controller.get(client.session.id), undefined)
-  t.equal(it.hub.dispatcher.patternsOf(client.session.id), undefined)
+  t.equal(it.hub.dispatcher.subscribers.get(client.session.id)?.patterns, undefined)
   t.equal(it.hub.sessions.find(client.session.secret), undefined)
   await it.hub.close()
 })
@@ -86,7 +86,7 @@ test('W1: ten thousand clients that came and went leave nothing behind', async (
   })
   const counts = () => ({
     sessions: it.hub.sessions.size,
-    subscribers: it.hub.dispatcher.size,
+    subscribers: it.hub.dispatcher.subscribers.size,
     timers: it.hub.wheel.pending,
     budget: it.hub.budget.used,
     named: it.hub.controller.named('shop')?.size ?? 0,

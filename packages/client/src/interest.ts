@@ -150,7 +150,7 @@ export class Interest {
     if (waiting.length === 0) return false
     const matcher = new Matcher<string>()
     for (const [pattern] of waiting) matcher.add(pattern, pattern)
-    return matcher.matching(path).size > 0
+    return matcher.match(path).length > 0
   }
 
   #step(pattern: string, entry: Entry, event: InterestEvent): void {

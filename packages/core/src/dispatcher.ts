@@ -13,9 +13,11 @@ export interface Receiver<Sender, Message> {
   update(sender: Sender, path: string, message: Message): void
 }
 
-class Subscriber<Sender, Message> {
-  readonly receiver: Receiver<Sender, Message>
-  readonly patterns = new Set<string>()
+/** A receiver with what it is subscribed to. */
+export class Subscriber<Sender, Message> {
+  /** Undefined when it has left: whoever found it may keep this object, and is not to keep a session with it. */
+  receiver: Receiver<Sender, Message> | undefined
+  readonly patterns: Set<string> = new Set()
   /** The last dispatch that reached it. */
   stamp = 0
 
@@ -30,19 +32,13 @@ type OnThrow<Sender, Message> = (
   path: string,
 ) => void
 
-/** A subscription that waits for the end of a dispatch. */
-interface Later<Sender, Message> {
-  readonly subscriber: Subscriber<Sender, Message>
-  readonly pattern: string
-}
-
 export class Dispatcher<Sender, Message> {
+  /** Who stands under which pattern. */
+  readonly matcher: Matcher<Subscriber<Sender, Message>> = new Matcher()
   readonly #onThrow: OnThrow<Sender, Message> | undefined
-  readonly #matcher = new Matcher<Subscriber<Sender, Message>>()
   readonly #subscribers = new Map<string, Subscriber<Sender, Message>>()
-  readonly #groups: Set<Subscriber<Sender, Message>>[] = []
   /** Subscriptions made during a dispatch. They take effect behind it. */
-  readonly #later: Later<Sender, Message>[] = []
+  readonly #later: (() => void)[] = []
   #turn = 0
   #dispatching = false
 
@@ -56,22 +52,25 @@ export class Dispatcher<Sender, Message> {
     return this.#dispatching
   }
 
-  /** How many receivers hold at least one subscription. */
-  get size(): number {
-    return this.#subscribers.size
+  /** By their ids: all who hold at least one subscription. */
+  get subscribers(): ReadonlyMap<string, Subscriber<Sender, Message>> {
+    return this.#subscribers
   }
 
   /** Subscribes `receiver`, which has an id, to a valid pattern. False if it was. */
   subscribe(receiver: Receiver<Sender, Message>, pattern: string): boolean {
-    let subscriber = this.#subscribers.get(receiver.id)
-    if (subscriber === undefined) {
-      subscriber = new Subscriber(receiver)
-      this.#subscribers.set(receiver.id, subscriber)
+    const subscriber = this.#subscribers.get(receiver.id) ?? new Subscriber(receiver)
+    this.#subscribers.set(receiver.id, subscriber)
+    const { patterns } = subscriber
+    if (patterns.has(pattern)) return false
+    patterns.add(pattern)
+    const add = (): void => {
+      // it may have left meanwhile, and even have come back
+      const current = this.#subscribers.get(receiver.id) === subscriber
+      if (current && patterns.has(pattern)) this.matcher.add(pattern, subscriber)
     }
-    if (subscriber.patterns.has(pattern)) return false
-    subscriber.patterns.add(pattern)
-    if (this.#dispatching) this.#later.push({ subscriber, pattern })
-    else this.#matcher.add(pattern, subscriber)
+    if (this.#dispatching) this.#later.push(add)
+    else add()
     return true
   }
 
@@ -79,8 +78,8 @@ export class Dispatcher<Sender, Message> {
   unsubscribe(receiver: Receiver<Sender, Message>, pattern: string): boolean {
     const subscriber = this.#subscribers.get(receiver.id)
     if (subscriber === undefined || !subscriber.patterns.delete(pattern)) return false
-    if (subscriber.patterns.size === 0) this.#subscribers.delete(receiver.id)
-    this.#matcher.remove(pattern, subscriber)
+    this.matcher.remove(pattern, subscriber)
+    if (subscriber.patterns.size === 0) this.#forget(receiver.id, subscriber)
     return true
   }
 
@@ -88,12 +87,13 @@ export class Dispatcher<Sender, Message> {
   drop(id: string): void {
     const subscriber = this.#subscribers.get(id)
     if (subscriber === undefined) return
-    this.#subscribers.delete(id)
-    for (const pattern of subscriber.patterns) this.#matcher.remove(pattern, subscriber)
+    for (const pattern of subscriber.patterns) this.matcher.remove(pattern, subscriber)
+    this.#forget(id, subscriber)
   }
 
-  patternsOf(id: string): ReadonlySet<string> | undefined {
-    return this.#subscribers.get(id)?.patterns
+  #forget(id: string, subscriber: Subscriber<Sender, Message>): void {
+    this.#subscribers.delete(id)
+    subscriber.receiver = undefined
   }
 
   /**
@@ -101,34 +101,39 @@ export class Dispatcher<Sender, Message> {
    * @example dispatcher.dispatch(sender, 'orders/42', jsonMessage({ state: 'paid' }))
    */
   dispatch(sender: Sender, path: string, message: Message): number {
-    const groups = this.#groups
-    groups.length = 0
-    this.#matcher.match(path, groups)
-    if (groups.length === 0) return 0
+    const groups = this.matcher.match(path)
     const turn = ++this.#turn
     let reached = 0
-    this.#dispatching = true
-    for (let i = 0; i < groups.length; i++) {
-      for (const subscriber of groups[i] as Set<Subscriber<Sender, Message>>) {
+    this.begin()
+    for (const group of groups) {
+      for (const subscriber of group) {
         if (subscriber.stamp === turn) continue
         subscriber.stamp = turn
         reached++
+        const { receiver } = subscriber
         try {
-          subscriber.receiver.update(sender, path, message)
+          receiver?.update(sender, path, message)
         } catch (thrown) {
-          this.#onThrow?.(thrown, subscriber.receiver, path)
+          this.threw(thrown, receiver, path)
         }
       }
     }
-    this.#dispatching = false
-    if (this.#later.length > 0) this.#settle()
+    this.end()
     return reached
   }
 
-  #settle(): void {
-    for (const { subscriber, pattern } of this.#later.splice(0)) {
-      const current = this.#subscribers.get(subscriber.receiver.id) === subscriber
-      if (current && subscriber.patterns.has(pattern)) this.#matcher.add(pattern, subscriber)
-    }
+  /** Receivers are called from now on, until `end`. */
+  begin(): void {
+    this.#dispatching = true
+  }
+
+  /** A receiver threw. */
+  threw(thrown: unknown, receiver: Receiver<Sender, Message> | undefined, path: string): void {
+    if (receiver !== undefined) this.#onThrow?.(thrown, receiver, path)
+  }
+
+  end(): void {
+    this.#dispatching = false
+    if (this.#later.length > 0) for (const add of this.#later.splice(0)) add()
   }
 }

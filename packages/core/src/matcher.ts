@@ -15,12 +15,7 @@ class Node<T> {
   rest: Set<T> | undefined
 
   get empty(): boolean {
-    return (
-      this.star === undefined &&
-      this.values === undefined &&
-      this.rest === undefined &&
-      this.literals === undefined
-    )
+    return (this.star ?? this.values ?? this.rest ?? this.literals) === undefined
   }
 }
 
@@ -30,17 +25,21 @@ export class Matcher<T> {
   readonly #plain = new Node<T>()
   /** Of control and direct patterns: which no wildcard at the beginning reaches. */
   readonly #special = new Node<T>()
+  /** Another one whenever what is matched may have changed. */
+  version = 0
 
   /** Puts `value` under a valid `pattern`. False if it stood there. */
   add(pattern: string, value: T): boolean {
     const values = hasWildcard(pattern) ? this.#wild(pattern) : this.#literal(pattern)
     if (values.has(value)) return false
     values.add(value)
+    this.version++
     return true
   }
 
   /** Takes `value` from under `pattern`. False if it did not stand there. */
   remove(pattern: string, value: T): boolean {
+    this.version++
     if (hasWildcard(pattern)) return removeFrom(this.#rootOf(pattern), pattern.split('/'), 0, value)
     const values = this.#exact.get(pattern)
     if (values === undefined || !values.delete(value)) return false
@@ -48,18 +47,12 @@ export class Matcher<T> {
     return true
   }
 
-  /** Adds to `groups` the values of each pattern that matches `path`. A value may be in several. */
-  match(path: string, groups: Set<T>[]): void {
+  /** The values of each pattern that matches `path`, none of these sets empty. A value may be in several. */
+  match(path: string): Set<T>[] {
     const exact = this.#exact.get(path)
-    if (exact !== undefined) groups.push(exact)
+    const groups = exact === undefined ? [] : [exact]
     collect(this.#rootOf(path), path, 0, groups)
-  }
-
-  /** The values of every pattern that matches `path`, each once. */
-  matching(path: string): Set<T> {
-    const groups: Set<T>[] = []
-    this.match(path, groups)
-    return new Set(groups.flatMap((group) => [...group]))
+    return groups
   }
 
   #rootOf(path: string): Node<T> {
@@ -68,7 +61,7 @@ export class Matcher<T> {
 
   #literal(pattern: string): Set<T> {
     const values = this.#exact.get(pattern) ?? new Set<T>()
-    if (values.size === 0) this.#exact.set(pattern, values)
+    this.#exact.set(pattern, values)
     return values
   }
 

@@ -15,11 +15,15 @@ export class Receipt implements Message {
   /** True for the repeat of a message that was taken before. */
   readonly duplicate: boolean
 
-  constructor(id: string, at: string, matched: number, duplicate = false) {
+  /** The id is the publisher's own, and may need escapes. */
+  readonly #isGiven: boolean
+
+  constructor(id: string, at: string, matched: number, duplicate = false, isGiven = true) {
     this.id = id
     this.at = at
     this.matched = matched
     this.duplicate = duplicate
+    this.#isGiven = isGiven
   }
 
   get type(): string {
@@ -32,6 +36,7 @@ export class Receipt implements Message {
 
   get body(): string {
     const end = this.duplicate ? ',"duplicate":true}' : '}'
-    return `{"id":${quote(this.id)},"at":"${this.at}","matched":${this.matched}${end}`
+    const id = this.#isGiven ? quote(this.id) : `"${this.id}"`
+    return `{"id":${id},"at":"${this.at}","matched":${this.matched}${end}`
   }
 }

@@ -23,7 +23,7 @@ export interface RouterDeps {
   readonly direct?: (sender: Component, path: string, message: Message) => number
   /** The position that a receipt tells for what is not retained. */
   readonly position?: () => string
-  /** An id for a message whose publisher gave none. */
+  /** An id for a message whose publisher gave none: characters that JSON need not escape. */
   readonly nextId?: () => string
   /** A receiver threw. It stays subscribed. */
   readonly onThrow?: (thrown: unknown, receiver: Component, path: string) => void
@@ -65,6 +65,8 @@ export class Router implements Component {
       const took = this.#control(path, message)
       const seen = this.dispatcher.dispatch(sender, path, message)
       reached = took ?? seen
+    } else if (message instanceof Update && message.found !== undefined) {
+      reached = message.found.dispatch(this.dispatcher, sender, path, message)
     } else reached = this.dispatcher.dispatch(sender, path, message)
     if (path !== RECEIPT) this.#answer(sender, message, reached)
   }
@@ -94,11 +96,12 @@ export class Router implements Component {
   }
 
   #answer(sender: Component, message: Message, reached: number): void {
-    const id = message.meta.id ?? this.#deps.nextId?.() ?? ''
+    const given = message.meta.id
+    const id = given ?? this.#deps.nextId?.() ?? ''
     const at = message instanceof Update ? message.at : (this.#deps.position?.() ?? '')
-    const receipt = new Receipt(id, at, reached)
+    const receipt = new Receipt(id, at, reached, false, given !== undefined)
     this.#tell(sender, RECEIPT, receipt)
-    if (message.meta.id !== undefined) this.#deps.onReceipt?.(sender, receipt)
+    if (given !== undefined) this.#deps.onReceipt?.(sender, receipt)
   }
 
   #tell(component: Component, path: string, message: Message): void {

@@ -3,6 +3,8 @@
  * shares that one, so that a broadcast is encoded once, however many receive it.
  * Invariant: the fields that are sent never change; what does change are memos and accounts.
  */
+import type { Component } from './component.ts'
+import type { Found } from './found.ts'
 import type { Body, Message, Meta } from './message.ts'
 import { NO_META, sizeOf } from './message.ts'
 
@@ -39,6 +41,8 @@ export class Update implements Message {
   readonly size: number
   /** In how many bounded queues it waits: a shared update counts once in the process budget. */
   holders = 0
+  /** Who is subscribed to its path, where somebody keeps that. */
+  readonly found: Found<Component, Message> | undefined
   #at: string | Positions
   /** The form that most need, and under which codec it is. */
   #form: unknown
@@ -53,6 +57,7 @@ export class Update implements Message {
     offset = 0,
     at: string | Positions = '',
     mark: Mark = Mark.none,
+    found?: Found<Component, Message>,
   ) {
     this.path = path
     this.body = message.body
@@ -61,6 +66,7 @@ export class Update implements Message {
     this.offset = offset
     this.#at = at
     this.mark = mark
+    this.found = found
     this.size = sizeOf(message.body) + path.length + OVERHEAD
   }
 

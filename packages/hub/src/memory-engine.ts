@@ -4,7 +4,7 @@
  * Invariant: what has arrived and is still there stands in the log of its path.
  */
 import type { Clock, Component, Message, Positions } from '@sapwood/core'
-import { matches, Update } from '@sapwood/core'
+import { Mark, matches, Update } from '@sapwood/core'
 import type { Engine, EngineEvents, Interest, ReadRequest, ReadResult } from './engine.ts'
 import type { PathLog } from './path-log.ts'
 import { PathLogs } from './path-logs.ts'
@@ -71,7 +71,7 @@ export class MemoryEngine implements Engine, Positions {
     const offset = ++this.#head
     const log = this.#paths.open(path)
     // the log's own copy of the path: what a publisher sent is not kept once per update
-    const update = new Update(log.path, message, offset, this)
+    const update = new Update(log.path, message, offset, this, Mark.none, log)
     this.#store(log, update)
     this.#events?.deliver(sender, update)
   }

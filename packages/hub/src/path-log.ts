@@ -1,13 +1,15 @@
 /**
- * Which updates of one path are retained: their offsets, oldest first. Of those that left because they were the oldest of all
- * paths it need not hear: it finds out when it is written to.
+ * Which updates of one path are retained: their offsets, oldest first; and who was found to be subscribed to it. Of those
+ * that left because they were the oldest of all paths it need not hear: it finds out when it is written to.
  * Invariant: offsets ascend, and `evicted` is the highest that this path has lost before its time.
  */
+import type { Component, Message } from '@sapwood/core'
+import { Found } from '@sapwood/core'
 
 /** Empty places that may stand in front. */
 const SPARE = 32
 
-export class PathLog {
+export class PathLog extends Found<Component, Message> {
   readonly path: string
   evicted = 0
   /** The offset of the newest. */
@@ -16,6 +18,7 @@ export class PathLog {
   #head = 0
 
   constructor(path: string) {
+    super()
     this.path = path
   }
 

@@ -257,7 +257,7 @@ export function transportConformance(
     await it.settle()
     t.ok(client.closed)
     t.equal(farewellOf(client)?.reason, 'closed')
-    t.equal(it.hub.dispatcher.patternsOf(client.session.id), undefined)
+    t.equal(it.hub.dispatcher.subscribers.get(client.session.id)?.patterns, undefined)
     await it.close()
   })
 

@@ -65,11 +65,8 @@ function form(name: string): (i: number) => string {
 
 function publishAll(matcher: Matcher<number>, paths: readonly string[]): number {
   let matched = 0
-  const groups: Set<number>[] = []
   for (const path of paths) {
-    groups.length = 0
-    matcher.match(path, groups)
-    for (const group of groups) matched += group.size
+    for (const group of matcher.match(path)) matched += group.size
   }
   return matched
 }

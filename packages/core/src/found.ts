@@ -54,6 +54,10 @@ export class Found<Sender, Message> {
 
 /** All values, if they are few. */
 function fewOf<T>(groups: readonly Set<T>[]): readonly T[] | undefined {
-  const size = groups.reduce((sum, group) => sum + group.size, 0)
-  return size > FEW ? undefined : [...new Set(groups.flatMap((group) => [...group]))]
+  let size = 0
+  for (const group of groups) size += group.size
+  if (size > FEW) return undefined
+  return groups.length < 2
+    ? [...(groups[0] ?? [])]
+    : [...new Set(groups.flatMap((group) => [...group]))]
 }

@@ -170,6 +170,24 @@ test('who has left is kept by nobody who found it', async (t) => {
   publish()
 })
 
+test('what a path keeps of a crowd does not grow with the crowd', async (t) => {
+  const { router, dispatcher, publisher } = setUp()
+  for (let i = 0; i < 1_000; i++) dispatcher.subscribe(new RecordingComponent(`${i}`), '**')
+  const found = Array.from({ length: 1_000 }, () => new Found<Component, Message>())
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (const each of found) {
+    router.update(publisher, 'a', new Update('a', jsonMessage(1), 1, '', Mark.none, each))
+    for (const { receiver } of dispatcher.subscribers.values()) {
+      ;(receiver as RecordingComponent).take()
+    }
+  }
+  publisher.take()
+  collect()
+  const grown = process.memoryUsage().heapUsed - before
+  t.ok(grown < 2e6, `${grown} bytes for ${found.length} paths`)
+})
+
 test('after everybody left, no update reaches anybody', async () => {
   const grants = fc.array(fc.tuple(fc.nat({ max: 4 }), anyPattern), { maxLength: 20 })
   fc.assert(

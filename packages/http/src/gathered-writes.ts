@@ -2,7 +2,7 @@
  * What a flush sends to many sockets leaves when all of it is encoded: the kernel's code and ours do not displace each
  * other in the processor's caches once per socket, and whoever reads does not fall asleep between two of them.
  * Invariant: it holds something only while a flush goes on, at most `HELD` and one batch; the bytes of a socket keep
- * their order. Who writes to a socket past this, or ends it, calls `release` before.
+ * their order. Who writes past this during a flush, or ends a socket, calls `release` before.
  */
 import type { Writable } from 'node:stream'
 

@@ -31,8 +31,6 @@ export class Texts {
   #number = 0
   /** The one that is filled now. */
   #open: Segment | undefined
-  /** The one that was looked up last. */
-  #found: Segment | undefined
   /** Room that was emptied, to be filled again. */
   #emptied: Buffer | undefined
   /** Bytes of all segments. */
@@ -82,12 +80,7 @@ export class Texts {
   }
 
   #at(place: number): Segment {
-    const number = Math.floor(place / SEGMENT)
-    const found = this.#found
-    if (found?.number === number) return found
-    const segment = this.#segments.get(number) as Segment
-    this.#found = segment
-    return segment
+    return this.#segments.get(Math.floor(place / SEGMENT)) as Segment
   }
 
   /** The open segment, if so many bytes fit into it. */
@@ -124,10 +117,8 @@ export class Texts {
   }
 
   /** Of a segment nothing is left. */
-  #forget(segment: Segment): void {
-    const { number, bytes } = segment
+  #forget({ number, bytes }: Segment): void {
     this.#segments.delete(number)
-    if (this.#found === segment) this.#found = undefined
     this.#held -= bytes.length
     if (bytes.length === SEGMENT) this.#emptied = bytes
   }

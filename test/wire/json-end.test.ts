@@ -21,6 +21,27 @@ const spaced: fc.Arbitrary<string> = fc
   .tuple(fc.jsonValue({ maxDepth: 4 }), fc.constantFrom(undefined, 1, '\t', '\r\n '), space, space)
   .map(([value, indent, before, behind]) => before + JSON.stringify(value, null, indent) + behind)
 
+/** Objects of many members that hold no others, as programs of several languages write them, and some between that do. */
+const wide: fc.Arbitrary<string> = fc
+  .tuple(
+    fc.array(
+      fc.tuple(
+        fc.oneof(fc.string({ maxLength: 5 }), fc.constantFrom('ä', 'a"b', '\\')),
+        fc.oneof(
+          { weight: 20, arbitrary: fc.oneof(fc.double(), fc.integer(), fc.string(), fc.boolean()) },
+          { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
+        ),
+      ),
+      { maxLength: 80 },
+    ),
+    fc.constantFrom(',', ', ', ' ,', ',\n  '),
+    fc.constantFrom(':', ': ', ' :', ':  '),
+  )
+  .map(([members, comma, colon]) => {
+    const said = members.map(([key, value]) => JSON.stringify(key) + colon + JSON.stringify(value))
+    return `{${said.join(comma)}}`
+  })
+
 /** What is put into a text to break it, or not. */
 const piece = fc.constantFrom(
   ...['"', '\\', '\\u', '\\u00e', '\\u00E9', '\\x', '\\/', ',', ':', '[', ']', '{', '}', '-', '.'],
@@ -30,7 +51,7 @@ const piece = fc.constantFrom(
 
 const broken: fc.Arbitrary<string> = fc
   .tuple(
-    fc.oneof(spaced, jsonText),
+    fc.oneof(spaced, wide, jsonText),
     fc.array(fc.tuple(fc.nat(), fc.nat(3), piece), { maxLength: 3 }),
   )
   .map(([text, edits]) =>
@@ -42,7 +63,7 @@ const broken: fc.Arbitrary<string> = fc
 
 test('what is surely JSON is what JSON.parse takes, whatever was done to it', async (t) => {
   fc.assert(
-    fc.property(fc.oneof(spaced, jsonText, broken, broken), (text) => {
+    fc.property(fc.oneof(spaced, wide, jsonText, broken, broken), (text) => {
       if (isSurelyJson(text) !== isJson(text)) throw new Error(`${isJson(text)}: ${text}`)
     }),
     { numRuns: 3000 },
@@ -52,10 +73,14 @@ test('what is surely JSON is what JSON.parse takes, whatever was done to it', as
 
 test('a value ends where it ends, whatever follows', async (t) => {
   fc.assert(
-    fc.property(jsonText, fc.constantFrom('', ',', ']', '}', ' ', '"'), (text, rest) => {
-      const trimmed = text.trim()
-      return jsonEnd(`[${trimmed}${rest}`, 1) === 1 + trimmed.length
-    }),
+    fc.property(
+      fc.oneof(jsonText, wide),
+      fc.constantFrom('', ',', ']', '}', ' ', '"'),
+      (text, rest) => {
+        const trimmed = text.trim()
+        return jsonEnd(`[${trimmed}${rest}`, 1) === 1 + trimmed.length
+      },
+    ),
   )
   t.equal(jsonEnd(' 1', 0), -1, 'it begins where it is said to')
   t.equal(jsonEnd('', 0), -1)
@@ -67,6 +92,13 @@ test('what is nested too deeply to be sure of is left to JSON.parse', async (t) 
   t.notOk(isSurelyJson(nested(31)))
   const frames = readFrames(`{"path":"a","message":${nested(1000)}}`)
   t.match(frames, [{ path: 'a', message: { body: nested(1000) } }])
+})
+
+test('no text is too long to be read: neither many members, nor one that is long', async (t) => {
+  t.ok(isSurelyJson(`{${'"a": 1.5, '.repeat(3_000_000)}"a":1}`))
+  t.ok(isSurelyJson(`{"a":"${'b'.repeat(30_000_000)}"}`))
+  t.ok(isSurelyJson(`{"a":${'1'.repeat(30_000_000)}}`))
+  t.notOk(isSurelyJson(`{"a":"${'b'.repeat(30_000_000)}`), 'an end that is missing')
 })
 
 const framed: fc.Arbitrary<string> = fc

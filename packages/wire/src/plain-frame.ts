@@ -8,13 +8,14 @@ import { message } from '@sapwood/core'
 import { cut } from './cut.ts'
 import type { Frame, FrameLimits } from './frame.ts'
 import { FRAME_LIMITS, ParsedFrame, parseFrames } from './frame.ts'
-import { jsonEnd, skipSpace, stringEnd } from './json-end.ts'
+import { jsonEnd, skipSpace } from './json-end.ts'
 import { singleLine } from './json-member.ts'
 
-const QUOTE = 34
-const COMMA = 44
-const COLON = 58
 const CLOSE_OBJECT = 125
+
+/** All in front of the message, with the white space that JSON allows, and the path without escapes. */
+const HEAD =
+  /\{[ \t\n\r]*"path"[ \t\n\r]*:[ \t\n\r]*"([ !#-[\]-\uffff]*)"[ \t\n\r]*,[ \t\n\r]*"message"[ \t\n\r]*:[ \t\n\r]*/y
 
 /** What bodies are cut from: bytes that hold the same characters as a text at the same places. */
 export interface Cuttable {
@@ -54,17 +55,10 @@ function plainFrame(
   end: number,
   source?: Cuttable,
 ): Frame | undefined {
-  if (!text.startsWith('{"path"', start)) return undefined
-  const quote = behind(text, start + 7, COLON)
-  if (quote < 0 || text.charCodeAt(quote) !== QUOTE) return undefined
-  const pathEnd = stringEnd(text, quote + 1)
-  if (pathEnd < 0) return undefined
-  const path = text.slice(quote + 1, pathEnd - 1)
-  if (path.includes('\\')) return undefined
-  const key = behind(text, pathEnd, COMMA)
-  if (key < 0 || !text.startsWith('"message"', key)) return undefined
-  const bodyStart = behind(text, key + 9, COLON)
-  if (bodyStart < 0) return undefined
+  HEAD.lastIndex = start
+  const path = HEAD.exec(text)?.[1]
+  if (path === undefined) return undefined
+  const bodyStart = HEAD.lastIndex
   const bodyEnd = jsonEnd(text, bodyStart)
   if (bodyEnd < 0) return undefined
   const close = skipSpace(text, bodyEnd)
@@ -73,10 +67,4 @@ function plainFrame(
   if (skipSpace(text, close + 1) < end) return undefined
   const body = source?.slice(bodyStart, bodyEnd) ?? cut(text, bodyStart, bodyEnd)
   return new ParsedFrame(path, message(singleLine(body)), undefined, undefined, undefined)
-}
-
-/** The place behind this character and the white space around it; -1 if it is not there. */
-function behind(text: string, at: number, character: number): number {
-  const found = skipSpace(text, at)
-  return text.charCodeAt(found) === character ? skipSpace(text, found + 1) : -1
 }

@@ -312,8 +312,8 @@ test('a receipt says id, position and how many it reached', async (t) => {
   router.update(publisher, '::c', jsonMessage(1))
   t.same(publisher.values(RECEIPT), [
     { id: 'own', at: 'hub-5', matched: 2 },
-    { id: 'made-1', at: 'hub-6', matched: 1 },
-    { id: 'made-2', at: 'hub-9', matched: 0 },
+    { id: 'hub-6', at: 'hub-6', matched: 1 },
+    { id: 'made-1', at: 'hub-9', matched: 0 },
   ])
   t.same(receipts, [{ id: 'own', at: 'hub-5', matched: 2 }], 'remembered by a publisher id only')
 })

@@ -141,3 +141,29 @@ test('short texts between long ones share their room', async (t) => {
   })
   t.ok(all < 300 * 41_000, `${all} bytes`)
 })
+
+test('paths that come and go leave nothing', async (t) => {
+  const engine = engineOf({ count: 1_000 })
+  const { heap } = await left(() => {
+    for (let i = 0; i < 100_000; i++) engine.append(publisher, `once/${i}`, jsonMessage(i))
+  })
+  t.equal(engine.count, 1_000)
+  t.ok(heap < 4e6, `${heap} bytes of heap`)
+})
+
+test('a path that was busy once keeps no room for it', async (t) => {
+  const engine = engineOf({ count: 10_000 })
+  const { heap } = await left(() => {
+    for (let path = 0; path < 200; path++) {
+      for (let i = 0; i < 9_000; i++) {
+        engine.append(publisher, `busy/${path}`, jsonMessage(i))
+        // those before are published at now and then
+        if (i % 1_000 === 0) {
+          for (let j = 0; j < path; j++) engine.append(publisher, `busy/${j}`, jsonMessage(j))
+        }
+      }
+    }
+  })
+  t.equal(engine.count, 10_000)
+  t.ok(heap < 6e6, `${heap} bytes of heap`)
+})

@@ -23,7 +23,7 @@ export interface RouterDeps {
   readonly direct?: (sender: Component, path: string, message: Message) => number
   /** The position that a receipt tells for what is not retained. */
   readonly position?: () => string
-  /** An id for a message whose publisher gave none: characters that JSON need not escape. */
+  /** An id for a message that is not retained and whose publisher gave none: characters that JSON need not escape. */
   readonly nextId?: () => string
   /** A receiver threw. It stays subscribed. */
   readonly onThrow?: (thrown: unknown, receiver: Component, path: string) => void
@@ -97,8 +97,10 @@ export class Router implements Component {
 
   #answer(sender: Component, message: Message, reached: number): void {
     const given = message.meta.id
-    const id = given ?? this.#deps.nextId?.() ?? ''
-    const at = message instanceof Update ? message.at : (this.#deps.position?.() ?? '')
+    const isRetained = message instanceof Update
+    const at = isRetained ? message.at : (this.#deps.position?.() ?? '')
+    // no other update has its position
+    const id = given ?? (isRetained ? at : (this.#deps.nextId?.() ?? ''))
     const receipt = new Receipt(id, at, reached, false, given !== undefined)
     this.#tell(sender, RECEIPT, receipt)
     if (given !== undefined) this.#deps.onReceipt?.(sender, receipt)

@@ -13,13 +13,19 @@ const LEAST = 1024
 /** The text of an update that is not kept as one. */
 export const NO_TEXT = -1
 
+/** Numbers of one place, and where each of them stands: next to each other, as they are written and read together. */
+const FIELDS = 6
+const OFFSET = 0
+const TIME = 1
+const SIZE = 2
+const TEXT = 3
+const LENGTH = 4
+/** 1 if a later update of the same path came. */
+const SUPERSEDED = 5
+
 export class Arrivals {
   #logs: (PathLog | undefined)[] = emptyPlaces(LEAST)
-  #offsets = new Float64Array(LEAST)
-  #times = new Float64Array(LEAST)
-  #sizes = new Float64Array(LEAST)
-  #texts = new Float64Array(LEAST)
-  #lengths = new Float64Array(LEAST)
+  #numbers = new Float64Array(LEAST * FIELDS)
   /** Where in the ring the first place is. */
   #first = 0
   #places = 0
@@ -38,11 +44,16 @@ export class Arrivals {
 
   /** The offset of the first place, whether its update is there or not. */
   get firstOffset(): number {
-    return this.#offsets[this.#first] as number
+    return this.offsetAt(0)
   }
 
   get firstTime(): number {
-    return this.#times[this.#first] as number
+    return this.#numbers[this.#at(0) + TIME] as number
+  }
+
+  /** Is a later update of the path of the first there, or was it? */
+  get isFirstSuperseded(): boolean {
+    return this.#numbers[this.#at(0) + SUPERSEDED] === 1
   }
 
   /**
@@ -58,14 +69,24 @@ export class Arrivals {
     text: number,
     length: number,
   ): void {
-    if (this.#places === this.#offsets.length) this.#move(this.#places * 2)
+    if (this.#places === this.#logs.length) this.#move(this.#places * 2)
     const index = this.#index(this.#places++)
     this.#logs[index] = log
-    this.#offsets[index] = offset
-    this.#times[index] = time
-    this.#sizes[index] = size
-    this.#texts[index] = text
-    this.#lengths[index] = length
+    const numbers = this.#numbers
+    const at = index * FIELDS
+    numbers[at + OFFSET] = offset
+    numbers[at + TIME] = time
+    numbers[at + SIZE] = size
+    numbers[at + TEXT] = text
+    numbers[at + LENGTH] = length
+    numbers[at + SUPERSEDED] = 0
+  }
+
+  /** A later update of the path of this one comes. It may have left. */
+  supersede(offset: number): void {
+    if (this.#places === 0 || offset < this.firstOffset) return
+    const place = this.placeOf(offset)
+    if (this.offsetAt(place) === offset) this.#numbers[this.#at(place) + SUPERSEDED] = 1
   }
 
   /** Takes away the first place. */
@@ -89,29 +110,28 @@ export class Arrivals {
   }
 
   offsetAt(place: number): number {
-    return this.#offsets[this.#index(place)] as number
+    return this.#numbers[this.#at(place) + OFFSET] as number
   }
 
   sizeAt(place: number): number {
-    return this.#sizes[this.#index(place)] as number
+    return this.#numbers[this.#at(place) + SIZE] as number
   }
 
   /** Where the text of that place is kept, or `NO_TEXT`. */
   textAt(place: number): number {
-    return this.#texts[this.#index(place)] as number
+    return this.#numbers[this.#at(place) + TEXT] as number
   }
 
   lengthAt(place: number): number {
-    return this.#lengths[this.#index(place)] as number
+    return this.#numbers[this.#at(place) + LENGTH] as number
   }
 
   /** All texts are kept elsewhere now. @param moved is given where one was, and returns where it is. */
   moveTexts(moved: (text: number, length: number) => number): void {
     for (let place = 0; place < this.#places; place++) {
-      const index = this.#index(place)
-      const text = this.#texts[index] as number
-      if (this.#logs[index] === undefined || text === NO_TEXT) continue
-      this.#texts[index] = moved(text, this.#lengths[index] as number)
+      const text = this.textAt(place)
+      if (this.logAt(place) === undefined || text === NO_TEXT) continue
+      this.#numbers[this.#at(place) + TEXT] = moved(text, this.lengthAt(place))
     }
   }
 
@@ -131,7 +151,12 @@ export class Arrivals {
   }
 
   #index(place: number): number {
-    return (this.#first + place) & (this.#offsets.length - 1)
+    return (this.#first + place) & (this.#logs.length - 1)
+  }
+
+  /** Where the numbers of a place begin. */
+  #at(place: number): number {
+    return this.#index(place) * FIELDS
   }
 
   /** Closes the holes, in room for what is left and as much again. */
@@ -144,29 +169,17 @@ export class Arrivals {
   /** Moves what is there into another ring. */
   #move(room: number): void {
     const logs = emptyPlaces(room)
-    const offsets = new Float64Array(room)
-    const times = new Float64Array(room)
-    const sizes = new Float64Array(room)
-    const texts = new Float64Array(room)
-    const lengths = new Float64Array(room)
+    const numbers = new Float64Array(room * FIELDS)
     let places = 0
     for (let place = 0; place < this.#places; place++) {
-      const index = this.#index(place)
-      const log = this.#logs[index]
+      const log = this.logAt(place)
       if (log === undefined) continue
-      logs[places] = log
-      offsets[places] = this.#offsets[index] as number
-      times[places] = this.#times[index] as number
-      sizes[places] = this.#sizes[index] as number
-      texts[places] = this.#texts[index] as number
-      lengths[places++] = this.#lengths[index] as number
+      const at = this.#at(place)
+      numbers.set(this.#numbers.subarray(at, at + FIELDS), places * FIELDS)
+      logs[places++] = log
     }
     this.#logs = logs
-    this.#offsets = offsets
-    this.#times = times
-    this.#sizes = sizes
-    this.#texts = texts
-    this.#lengths = lengths
+    this.#numbers = numbers
     this.#first = this.#holes = 0
     this.#places = places
   }

@@ -123,7 +123,8 @@ export class MemoryEngine implements Engine, Positions {
   #store(log: PathLog, update: Update): void {
     const now = this.#clock.now()
     this.#retained.push(log, update, now)
-    if (log.size > this.#options.pathCount) this.#evictOf(log)
+    const { pathCount } = this.#options
+    if (log.most > pathCount && this.#retained.countOf(log) > pathCount) this.#evictOf(log)
     this.trim(now)
   }
 
@@ -132,7 +133,7 @@ export class MemoryEngine implements Engine, Positions {
     // in the order of what they have lost
     this.#trimmed.delete(log)
     this.#trimmed.add(log)
-    if (log.size === 0) this.#forget(log)
+    if (log.most === 0) this.#forget(log)
     if (this.#trimmed.size > this.#options.count + SPARE) this.#forgetTrimmed()
   }
 
@@ -148,8 +149,8 @@ export class MemoryEngine implements Engine, Positions {
   #evictFirst(): void {
     const { firstOffset } = this.#retained
     this.#oldest = Math.max(this.#oldest, firstOffset)
-    const log = this.#retained.shift()
-    if (log?.newest === firstOffset) this.#forget(log)
+    const emptied = this.#retained.shift()
+    if (emptied !== undefined) this.#forget(emptied)
   }
 
   #forget(log: PathLog): void {

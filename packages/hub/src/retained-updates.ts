@@ -44,6 +44,7 @@ export class RetainedUpdates {
 
   push(log: PathLog, update: Update, time: number): void {
     const { offset, size, body } = update
+    this.#arrivals.supersede(log.newest)
     if (typeof body === 'string' && update.type === JSON_TYPE && update.meta === NO_META) {
       const text = this.#texts.keep(body)
       this.#arrivals.push(log, offset, time, size, text, this.#texts.end - text)
@@ -81,13 +82,18 @@ export class RetainedUpdates {
     }
   }
 
-  /** Takes away the first place. Returns its log, if its update had not left before. */
+  /** How many there are of one path. */
+  countOf(log: PathLog): number {
+    return log.count(this.#arrivals.firstOffset)
+  }
+
+  /** Takes away the first place. Returns its log, if that has no update any more. Of others the log is not touched. */
   shift(): PathLog | undefined {
-    const { firstLog, firstOffset } = this.#arrivals
+    const { firstLog, firstOffset, isFirstSuperseded } = this.#arrivals
     if (firstLog !== undefined) this.#drop(firstOffset, 0)
     this.#arrivals.shift()
     this.#tidy()
-    return firstLog
+    return isFirstSuperseded ? undefined : firstLog
   }
 
   /** Lets go of the oldest update of a path, which was written to just now. */

@@ -11,10 +11,15 @@ const FEW = 8
 /** No matcher has this version. */
 const NEVER = -1
 
+const NOBODY: readonly never[] = []
+
 export class Found<Sender, Message> {
   /** Of the matcher in which they were found. */
   #version = NEVER
-  #few: readonly Subscriber<Sender, Message>[] | undefined
+  /** Most paths have one at most: for who stands in no list there is none to be looked into. */
+  #first: Subscriber<Sender, Message> | undefined
+  /** Undefined if they are too many to be kept. */
+  #others: readonly Subscriber<Sender, Message>[] | undefined = NOBODY
 
   /** Calls everybody who is subscribed to `path`, which is the same each time. Returns how many. */
   dispatch(
@@ -26,29 +31,46 @@ export class Found<Sender, Message> {
     const { matcher } = dispatcher
     if (this.#version !== matcher.version) {
       this.#version = matcher.version
-      this.#few = fewOf(matcher.match(path))
+      this.#keep(matcher.match(path))
     }
-    const few = this.#few
-    if (few === undefined) return dispatcher.dispatch(sender, path, message)
-    if (few.length === 0) return 0
-    let reached = 0
+    const first = this.#first
+    const others = this.#others
+    if (others === undefined) return dispatcher.dispatch(sender, path, message)
+    if (first === undefined) return 0
     dispatcher.begin()
-    for (let i = 0; i < few.length; i++) {
-      const subscriber = few[i] as Subscriber<Sender, Message>
+    call(dispatcher, first, sender, path, message)
+    let reached = 1
+    for (let i = 0; i < others.length; i++) {
+      const subscriber = others[i] as Subscriber<Sender, Message>
       // since it began somebody has left, who may be this one
       const isSure = matcher.version === this.#version
       if (!isSure && !matcher.match(path).some((group) => group.has(subscriber))) continue
       reached++
-      const { receiver } = subscriber
-      try {
-        // a call of its own: those who are found are nearly always sessions, and V8 inlines what it sees always
-        receiver?.update(sender, path, message)
-      } catch (thrown) {
-        dispatcher.threw(thrown, receiver, path)
-      }
+      call(dispatcher, subscriber, sender, path, message)
     }
     dispatcher.end()
     return reached
+  }
+
+  #keep(groups: readonly Set<Subscriber<Sender, Message>>[]): void {
+    const few = fewOf(groups)
+    this.#first = few?.[0]
+    this.#others = few && few.length > 1 ? few.slice(1) : few && NOBODY
+  }
+}
+
+/** Those who are found are nearly always sessions, and V8 inlines what it sees always: so it is a call of its own. */
+function call<Sender, Message>(
+  dispatcher: Dispatcher<Sender, Message>,
+  { receiver }: Subscriber<Sender, Message>,
+  sender: Sender,
+  path: string,
+  message: Message,
+): void {
+  try {
+    receiver?.update(sender, path, message)
+  } catch (thrown) {
+    dispatcher.threw(thrown, receiver, path)
   }
 }
 

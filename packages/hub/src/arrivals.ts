@@ -14,14 +14,12 @@ const LEAST = 1024
 export const NO_TEXT = -1
 
 /** Numbers of one place, and where each of them stands: next to each other, as they are written and read together. */
-const FIELDS = 6
+const FIELDS = 5
 const OFFSET = 0
 const TIME = 1
 const SIZE = 2
 const TEXT = 3
 const LENGTH = 4
-/** 1 if a later update of the same path came. */
-const SUPERSEDED = 5
 
 export class Arrivals {
   #logs: (PathLog | undefined)[] = emptyPlaces(LEAST)
@@ -51,11 +49,6 @@ export class Arrivals {
     return this.#numbers[this.#at(0) + TIME] as number
   }
 
-  /** Is a later update of the path of the first there, or was it? */
-  get isFirstSuperseded(): boolean {
-    return this.#numbers[this.#at(0) + SUPERSEDED] === 1
-  }
-
   /**
    * @param offset a higher one than all before.
    * @param text where its text is kept, or `NO_TEXT`.
@@ -79,19 +72,11 @@ export class Arrivals {
     numbers[at + SIZE] = size
     numbers[at + TEXT] = text
     numbers[at + LENGTH] = length
-    numbers[at + SUPERSEDED] = 0
-  }
-
-  /** A later update of the path of this one comes. It may have left. */
-  supersede(offset: number): void {
-    if (this.#places === 0 || offset < this.firstOffset) return
-    const place = this.placeOf(offset)
-    if (this.offsetAt(place) === offset) this.#numbers[this.#at(place) + SUPERSEDED] = 1
   }
 
   /** Takes away the first place. */
   shift(): void {
-    if (this.#logs[this.#first] === undefined) this.#holes--
+    if (this.firstLog === undefined) this.#holes--
     else this.#logs[this.#first] = undefined
     this.#first = this.#index(1)
     this.#places--

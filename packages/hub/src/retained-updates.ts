@@ -44,7 +44,6 @@ export class RetainedUpdates {
 
   push(log: PathLog, update: Update, time: number): void {
     const { offset, size, body } = update
-    this.#arrivals.supersede(log.newest)
     if (typeof body === 'string' && update.type === JSON_TYPE && update.meta === NO_META) {
       const text = this.#texts.keep(body)
       this.#arrivals.push(log, offset, time, size, text, this.#texts.end - text)
@@ -87,13 +86,13 @@ export class RetainedUpdates {
     return log.count(this.#arrivals.firstOffset)
   }
 
-  /** Takes away the first place. Returns its log, if that has no update any more. Of others the log is not touched. */
+  /** Takes away the first place. Returns its log, if that has no update any more. */
   shift(): PathLog | undefined {
-    const { firstLog, firstOffset, isFirstSuperseded } = this.#arrivals
+    const { firstLog, firstOffset } = this.#arrivals
     if (firstLog !== undefined) this.#drop(firstOffset, 0)
     this.#arrivals.shift()
     this.#tidy()
-    return isFirstSuperseded ? undefined : firstLog
+    return firstLog?.newest === firstOffset ? firstLog : undefined
   }
 
   /** Lets go of the oldest update of a path, which was written to just now. */

@@ -44,18 +44,19 @@ import type { SessionHost } from './session-host.ts'
 import type { AttachOptions, SessionOptions } from './session-options.ts'
 
 export class Session implements CarriedSession, Component, Grantee, Flushable, Timed {
+  // what each update needs comes first: it stands together in memory
+  readonly #feed: Feed
   id: string = NO_ID
+  noted = false
+  readonly #heartbeat: Heartbeat
   principal: Principal
   secret: string
   name: string | undefined
-  noted = false
   readonly view: boolean
   readonly address: string
   readonly holder: string | undefined
   readonly opened: number
   readonly #host: SessionHost
-  readonly #feed: Feed
-  readonly #heartbeat: Heartbeat
   readonly #timer: Timer
   #kind: Downstream['kind'] | undefined
   #grants: string[] | undefined

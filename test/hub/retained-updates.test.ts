@@ -162,6 +162,7 @@ test('a path that was busy once keeps no room for it', async (t) => {
           for (let j = 0; j < path; j++) engine.append(publisher, `busy/${j}`, jsonMessage(j))
         }
       }
+      allOf(engine, `busy/${path}`)
     }
   })
   t.equal(engine.count, 10_000)

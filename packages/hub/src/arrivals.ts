@@ -14,12 +14,14 @@ const LEAST = 1024
 export const NO_TEXT = -1
 
 /** Numbers of one place, and where each of them stands: next to each other, as they are written and read together. */
-const FIELDS = 5
+const FIELDS = 6
 const OFFSET = 0
 const TIME = 1
 const SIZE = 2
 const TEXT = 3
 const LENGTH = 4
+/** The offset of the update in front of it on its path. */
+const BEFORE = 5
 
 export class Arrivals {
   #logs: (PathLog | undefined)[] = emptyPlaces(LEAST)
@@ -50,6 +52,7 @@ export class Arrivals {
   }
 
   /**
+   * @param log of its path, which has not heard of it yet.
    * @param offset a higher one than all before.
    * @param text where its text is kept, or `NO_TEXT`.
    * @param length of that text in bytes.
@@ -67,6 +70,7 @@ export class Arrivals {
     this.#logs[index] = log
     const numbers = this.#numbers
     const at = index * FIELDS
+    numbers[at + BEFORE] = log.newest
     numbers[at + OFFSET] = offset
     numbers[at + TIME] = time
     numbers[at + SIZE] = size
@@ -109,6 +113,11 @@ export class Arrivals {
 
   lengthAt(place: number): number {
     return this.#numbers[this.#at(place) + LENGTH] as number
+  }
+
+  /** What was the newest of its path when that of this place came, whether it is there or not; 0 if none was. */
+  beforeAt(place: number): number {
+    return this.#numbers[this.#at(place) + BEFORE] as number
   }
 
   /** All texts are kept elsewhere now. @param moved is given where one was, and returns where it is. */

@@ -34,7 +34,6 @@ export class MemoryEngine implements Engine, Positions {
   readonly #paths = new PathLogs()
   /** Paths that lost something while older updates of others are still here. */
   readonly #trimmed = new Set<PathLog>()
-  readonly #sizeOf = (offset: number): number => this.#retained.sizeOf(offset)
   #events: EngineEvents | undefined
   readonly #retained = new RetainedUpdates(this)
   /** The highest offset of which nothing is known any more. */
@@ -179,7 +178,7 @@ export class MemoryEngine implements Engine, Positions {
     const logs = this.#logsOf(interests, this.#head - since)
     if (logs === undefined) return this.#scan(interests, since, bytes, found)
     let count = 0
-    for (const [log, from] of logs) count += log.collectAfter(from, bytes, found, this.#sizeOf)
+    for (const [log, from] of logs) count += this.#retained.collectAfter(log, from, bytes, found)
     if (logs.size > 1) found.sort(ascending)
     return count
   }
@@ -190,7 +189,7 @@ export class MemoryEngine implements Engine, Positions {
     const logs = this.#paths.matching(pattern, this.#head - since)
     if (logs === undefined) return this.#scan([interest], since, bytes, found)
     let count = 0
-    for (const log of logs) count += log.collectAfter(since, bytes, found, this.#sizeOf)
+    for (const log of logs) count += this.#retained.collectAfter(log, since, bytes, found)
     if (logs.length > 1) found.sort(ascending)
     return count
   }
@@ -214,7 +213,7 @@ export class MemoryEngine implements Engine, Positions {
     let count = 0
     let size = 0
     const from = new Map<PathLog, number>()
-    this.#retained.each(since, (log, offset) => {
+    this.#retained.each(since, (log, offset, updateSize) => {
       let wanted = from.get(log)
       if (wanted === undefined) {
         wanted = earliest(interests, log.path)
@@ -223,7 +222,7 @@ export class MemoryEngine implements Engine, Positions {
       if (offset <= wanted) return
       count++
       if (size >= bytes) return
-      size += this.#retained.sizeOf(offset)
+      size += updateSize
       found.push(offset)
     })
     return count

@@ -1,57 +1,77 @@
 /**
- * Which updates of one path are retained: their offsets, oldest first; and who was found to be subscribed to it. Of those
- * that left because they were the oldest of all paths it need not hear: it finds out now and then.
+ * Which updates of one path are retained: their offsets, oldest first; and who was found to be subscribed to it. Most paths
+ * are published at and not read: a path knows its newest update only, each update knows the one before it on its path,
+ * and the list of them is made when somebody asks, from where it ended.
  * Invariant: offsets ascend, and `evicted` is the highest that this path has lost before its time.
  */
 import type { Component, Message } from '@sapwood/core'
 import { Found } from '@sapwood/core'
 
-/** One push of so many looks whether the oldest have left: they stand far from the newest in memory. */
-const OFTEN = 8
+/** Empty places that may stand in front. */
+const SPARE = 32
 
 export class PathLog extends Found<Component, Message> {
   readonly path: string
-  evicted = 0
   /** The offset of the newest; 0 in front of the first. */
   newest = 0
-  /** A ring, whose room is a power of two. */
-  #offsets: number[] = [0]
-  #first = 0
-  #count = 0
+  /** The newest that was listed; 0 if none was. */
+  #listed = 0
+  #most = 0
+  evicted = 0
+  #offsets: number[] = []
+  #head = 0
 
   constructor(path: string) {
     super()
     this.path = path
   }
 
-  /** How many there are at most: some may have left unheard. */
+  /** How many there are at most: some may have left unheard, because they were the oldest of all paths. */
   get most(): number {
-    return this.#count
+    return this.#most
   }
 
   /** @param oldest what has a lower offset is retained of no path. */
   push(offset: number, oldest: number): void {
-    const isFull = this.#count === this.#offsets.length
-    if (isFull || this.#index(this.#count) % OFTEN === 0) this.#makeRoom(oldest)
-    this.#offsets[this.#index(this.#count++)] = offset
+    if (this.#listed !== 0 && this.#listed < oldest) this.#forgetAll()
     this.newest = offset
+    this.#most++
   }
 
-  /** How many there are. */
-  count(oldest: number): number {
-    while (this.#count > 0 && this.#at(0) < oldest) this.#drop()
-    return this.#count
+  /**
+   * Lists what came since it was listed last, and takes away what has left since. Returns how many there are.
+   * @param before the offset of the update in front of another on its path.
+   */
+  list(oldest: number, before: (offset: number) => number): number {
+    const offsets = this.#offsets
+    const end = offsets.length
+    const since = Math.max(this.#listed, oldest - 1)
+    for (let offset = this.newest; offset > since; offset = before(offset)) offsets.push(offset)
+    // they were found the other way round
+    for (let i = end, j = offsets.length - 1; i < j; i++, j--) {
+      const offset = offsets[i] as number
+      offsets[i] = offsets[j] as number
+      offsets[j] = offset
+    }
+    this.#listed = this.newest
+    while ((offsets[this.#head] as number) < oldest) this.#head++
+    if (this.#head > SPARE && this.#head * 2 > offsets.length) {
+      this.#offsets = offsets.slice(this.#head)
+      this.#head = 0
+    }
+    this.#most = this.#offsets.length - this.#head
+    return this.#most
   }
 
-  /** Lets go of the oldest, which is here still, and returns its offset. */
+  /** Lets go of the oldest, which is listed and here still, and returns its offset. */
   shift(): number {
-    this.evicted = this.#at(0)
-    this.#drop()
+    this.evicted = this.#offsets[this.#head++] as number
+    this.#most--
     return this.evicted
   }
 
   /**
-   * Adds to `found` those above `since`, as many as fill `bytes`. Returns how many there are.
+   * Adds to `found` those above `since`, as many as fill `bytes`, of those that are listed. Returns how many there are.
    * @param sizeOf what the update of an offset counts.
    */
   collectAfter(
@@ -60,50 +80,32 @@ export class PathLog extends Found<Component, Message> {
     found: number[],
     sizeOf: (offset: number) => number,
   ): number {
-    const first = this.#placeAfter(since)
+    const offsets = this.#offsets
+    const first = this.#indexAfter(since)
     let size = 0
-    for (let place = first; place < this.#count && size < bytes; place++) {
-      const offset = this.#at(place)
+    for (let i = first; i < offsets.length && size < bytes; i++) {
+      const offset = offsets[i] as number
       size += sizeOf(offset)
       found.push(offset)
     }
-    return this.#count - first
+    return offsets.length - first
   }
 
-  #placeAfter(since: number): number {
-    let low = 0
-    let high = this.#count
+  #indexAfter(since: number): number {
+    let low = this.#head
+    let high = this.#offsets.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.#at(middle) > since) high = middle
+      if ((this.#offsets[middle] as number) > since) high = middle
       else low = middle + 1
     }
     return low
   }
 
-  #at(place: number): number {
-    return this.#offsets[this.#index(place)] as number
-  }
-
-  #index(place: number): number {
-    return (this.#first + place) & (this.#offsets.length - 1)
-  }
-
-  #drop(): void {
-    this.#first = this.#index(1)
-    this.#count--
-  }
-
-  /** Where no place is free it doubles, and where hardly any is taken it gives up most. */
-  #makeRoom(oldest: number): void {
-    const count = this.count(oldest)
-    const { length } = this.#offsets
-    if (count < length && count * 8 >= length) return
-    let room = 1
-    while (room < count * 2) room *= 2
-    const offsets = new Array<number>(room).fill(0)
-    for (let place = 0; place < count; place++) offsets[place] = this.#at(place)
-    this.#offsets = offsets
-    this.#first = 0
+  /** All that was listed has left. */
+  #forgetAll(): void {
+    this.#offsets = []
+    this.#head = 0
+    this.#listed = 0
   }
 }

@@ -15,6 +15,10 @@ export class RetainedUpdates {
   #texts = new Texts()
   /** By offset: those that are more than their text. */
   readonly #others = new Map<number, Update>()
+  readonly #sizeOf = (offset: number): number =>
+    this.#arrivals.sizeAt(this.#arrivals.placeOf(offset))
+  readonly #before = (offset: number): number =>
+    this.#arrivals.beforeAt(this.#arrivals.placeOf(offset))
   #count = 0
   #bytes = 0
 
@@ -67,23 +71,24 @@ export class RetainedUpdates {
     return new Update(path, message, offset, this.#positions)
   }
 
-  /** What the update of an offset counts, which is here. */
-  sizeOf(offset: number): number {
-    return this.#arrivals.sizeAt(this.#arrivals.placeOf(offset))
-  }
-
-  /** Calls `found` with the log and the offset of each above `since`, in the order of offsets. */
-  each(since: number, found: (log: PathLog, offset: number) => void): void {
+  /** Calls `found` with the log, the offset and the size of each above `since`, in the order of offsets. */
+  each(since: number, found: (log: PathLog, offset: number, size: number) => void): void {
     const arrivals = this.#arrivals
     for (let place = arrivals.placeOf(since + 1); place < arrivals.places; place++) {
       const log = arrivals.logAt(place)
-      if (log !== undefined) found(log, arrivals.offsetAt(place))
+      if (log !== undefined) found(log, arrivals.offsetAt(place), arrivals.sizeAt(place))
     }
   }
 
   /** How many there are of one path. */
   countOf(log: PathLog): number {
-    return log.count(this.#arrivals.firstOffset)
+    return log.list(this.#arrivals.firstOffset, this.#before)
+  }
+
+  /** Adds to `found` the offsets of one path above `since`, as many as fill `bytes`. Returns how many there are. */
+  collectAfter(log: PathLog, since: number, bytes: number, found: number[]): number {
+    this.countOf(log)
+    return log.collectAfter(since, bytes, found, this.#sizeOf)
   }
 
   /** Takes away the first place. Returns its log, if that has no update any more. */

@@ -39,10 +39,11 @@ export class PathLog extends Found<Component, Message> {
   }
 
   /**
-   * Lists what came since it was listed last, and takes away what has left since. Returns how many there are.
+   * Lists what came since it was listed last.
    * @param before the offset of the update in front of another on its path.
    */
-  list(oldest: number, before: (offset: number) => number): number {
+  list(oldest: number, before: (offset: number) => number): void {
+    if (this.#listed === this.newest) return
     const offsets = this.#offsets
     const end = offsets.length
     const since = Math.max(this.#listed, oldest - 1)
@@ -54,6 +55,12 @@ export class PathLog extends Found<Component, Message> {
       offsets[j] = offset
     }
     this.#listed = this.newest
+    this.count(oldest)
+  }
+
+  /** Takes away what has left. Returns how many there are, if all are listed. */
+  count(oldest: number): number {
+    const offsets = this.#offsets
     while ((offsets[this.#head] as number) < oldest) this.#head++
     if (this.#head > SPARE && this.#head * 2 > offsets.length) {
       this.#offsets = offsets.slice(this.#head)

@@ -82,12 +82,14 @@ export class RetainedUpdates {
 
   /** How many there are of one path. */
   countOf(log: PathLog): number {
-    return log.list(this.#arrivals.firstOffset, this.#before)
+    const { firstOffset } = this.#arrivals
+    log.list(firstOffset, this.#before)
+    return log.count(firstOffset)
   }
 
   /** Adds to `found` the offsets of one path above `since`, as many as fill `bytes`. Returns how many there are. */
   collectAfter(log: PathLog, since: number, bytes: number, found: number[]): number {
-    this.countOf(log)
+    log.list(this.#arrivals.firstOffset, this.#before)
     return log.collectAfter(since, bytes, found, this.#sizeOf)
   }
 

@@ -110,13 +110,7 @@ export class MemoryEngine implements Engine, Positions {
   /** Lets go of what is too old. Called at each read and append; call it now and then when nothing happens. */
   trim(now: number = this.#clock.now()): void {
     const { age, count, bytes } = this.#options
-    const retained = this.#retained
-    for (;;) {
-      const time = retained.firstTime
-      if (time === undefined) return
-      if (retained.count <= count && retained.bytes <= bytes && time >= now - age) return
-      this.#evictFirst()
-    }
+    while (this.#retained.exceeds(count, bytes, now - age)) this.#evictFirst()
   }
 
   #store(log: PathLog, update: Update): void {

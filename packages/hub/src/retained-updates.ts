@@ -36,9 +36,10 @@ export class RetainedUpdates {
     return this.#bytes
   }
 
-  /** When the first place was taken; undefined if there is none. */
-  get firstTime(): number | undefined {
-    return this.#arrivals.places === 0 ? undefined : this.#arrivals.firstTime
+  /** Are there more than `count`, or than `bytes`, or was the first place taken before a time? */
+  exceeds(count: number, bytes: number, time: number): boolean {
+    if (this.#count > count || this.#bytes > bytes) return true
+    return this.#arrivals.places > 0 && this.#arrivals.firstTime < time
   }
 
   /** The offset of the first place, whether its update is there or not. */

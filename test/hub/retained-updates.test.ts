@@ -31,6 +31,12 @@ function allOf(engine: MemoryEngine, pattern: string, since = engine.oldest): re
   return updates
 }
 
+/** Bytes that a text takes beyond one for each character, where it is kept as bytes. */
+function surplus({ body, type, meta }: Update): number {
+  if (typeof body !== 'string' || type !== 'application/json' || meta.id !== undefined) return 0
+  return Buffer.byteLength(body) - body.length
+}
+
 const said = ({ path, body, type, meta, offset, at, size, mark }: Update) =>
   ({ path, body, type, meta, offset, at, size, mark }) as const
 
@@ -76,12 +82,35 @@ test('what is read is all that was said', async () => {
         for (const update of allOf(engine, path, since)) {
           assert.deepEqual(said(update), all.get(update.offset))
           count++
-          bytes += update.size
+          bytes += update.size + surplus(update)
         }
       }
       assert.deepEqual([count, bytes], [engine.count, engine.bytes])
     }),
     { numRuns: 150 },
+  )
+})
+
+test('what is read page by page is all that was said, in whatever script', async () => {
+  const entry = fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.constantFrom('x', 'é', '漢', '🌲'))
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 60 }), fc.nat(3_000), (entries, bytes) => {
+      const engine = engineOf()
+      for (const [path, text] of entries)
+        engine.append(publisher, path, jsonMessage(text.repeat(99)))
+      const interests = ['a', 'b', 'c'].map((pattern) => ({ pattern, since: 0 }))
+      const offsets: number[] = []
+      for (let after = 0; after < engine.head; ) {
+        engine.read({ interests, after, bytes }, ({ updates, until }) => {
+          offsets.push(...updates.map(({ offset }) => offset))
+          after = until
+        })
+      }
+      assert.deepEqual(
+        offsets,
+        entries.map((_, i) => i + 1),
+      )
+    }),
   )
 })
 
@@ -114,6 +143,15 @@ test('a hundred thousand updates are hardly anything to V8', async (t) => {
   t.equal(engine.count, 100_000)
   t.ok(heap < 6e6, `${heap} bytes of heap`)
   t.ok(all < engine.bytes * 1.2, `${all} bytes for what counts ${engine.bytes}`)
+})
+
+test('what a bound in bytes leaves takes no more, in whatever script', async (t) => {
+  const engine = engineOf({ bytes: 10_000_000 })
+  const { all } = await left(() => {
+    for (let i = 0; i < 20_000; i++) engine.append(publisher, 'a', jsonMessage('漢'.repeat(1_000)))
+  })
+  t.ok(engine.count > 3_000, `${engine.count} updates`)
+  t.ok(all < 12e6, `${all} bytes`)
 })
 
 for (const length of [2_000, 100_000]) {

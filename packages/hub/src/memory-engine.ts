@@ -20,7 +20,7 @@ export interface MemoryEngineOptions {
   readonly count: number
   /** Updates retained of one path. */
   readonly pathCount: number
-  /** Bytes retained in all, as `Update.size` counts them. */
+  /** Bytes retained in all: of texts, paths and what each takes beside them. */
   readonly bytes: number
 }
 
@@ -95,9 +95,10 @@ export class MemoryEngine implements Engine, Positions {
     const updates: Update[] = []
     let size = 0
     for (let i = 0; i < found.length && (i === 0 || size < bytes); i++) {
-      const update = this.#retained.get(found[i] as number)
-      size += update.size
-      updates.push(update)
+      const offset = found[i] as number
+      // what was found of each path is as much as this, by the same measure: none is passed over
+      size += this.#retained.sizeOf(offset)
+      updates.push(this.#retained.get(offset))
     }
     const until = updates.length === count ? this.#head : (updates.at(-1) as Update).offset
     done({ updates, until, count, lost })

@@ -15,7 +15,8 @@ export class RetainedUpdates {
   #texts = new Texts()
   /** By offset: those that are more than their text. */
   readonly #others = new Map<number, Update>()
-  readonly #sizeOf = (offset: number): number =>
+  /** What the update of an offset counts, which is here. */
+  readonly sizeOf = (offset: number): number =>
     this.#arrivals.sizeAt(this.#arrivals.placeOf(offset))
   readonly #before = (offset: number): number =>
     this.#arrivals.beforeAt(this.#arrivals.placeOf(offset))
@@ -31,7 +32,7 @@ export class RetainedUpdates {
     return this.#count
   }
 
-  /** What they count together, as `Update.size` does. */
+  /** What they count together: as `Update.size` does, but the texts that are kept as bytes by these. */
   get bytes(): number {
     return this.#bytes
   }
@@ -51,14 +52,12 @@ export class RetainedUpdates {
     const { offset, size, body } = update
     if (typeof body === 'string' && update.type === JSON_TYPE && update.meta === NO_META) {
       const text = this.#texts.keep(body)
-      this.#arrivals.push(log, offset, time, size, text, this.#texts.end - text)
+      const length = this.#texts.end - text
+      this.#push(log, offset, time, size - body.length + length, text, length)
     } else {
       this.#others.set(offset, update)
-      this.#arrivals.push(log, offset, time, size, NO_TEXT, 0)
+      this.#push(log, offset, time, size, NO_TEXT, 0)
     }
-    log.push(offset, this.#arrivals.firstOffset)
-    this.#count++
-    this.#bytes += size
   }
 
   /** The update of an offset, which is here. */
@@ -91,7 +90,7 @@ export class RetainedUpdates {
   /** Adds to `found` the offsets of one path above `since`, as many as fill `bytes`. Returns how many there are. */
   collectAfter(log: PathLog, since: number, bytes: number, found: number[]): number {
     log.list(this.#arrivals.firstOffset, this.#before)
-    return log.collectAfter(since, bytes, found, this.#sizeOf)
+    return log.collectAfter(since, bytes, found, this.sizeOf)
   }
 
   /** Takes away the first place. Returns its log, if that has no update any more. */
@@ -109,6 +108,20 @@ export class RetainedUpdates {
     this.#drop(offset, this.#arrivals.placeOf(offset))
     this.#arrivals.takeOut(offset)
     this.#tidy()
+  }
+
+  #push(
+    log: PathLog,
+    offset: number,
+    time: number,
+    size: number,
+    text: number,
+    length: number,
+  ): void {
+    this.#arrivals.push(log, offset, time, size, text, length)
+    log.push(offset, this.#arrivals.firstOffset)
+    this.#count++
+    this.#bytes += size
   }
 
   #drop(offset: number, place: number): void {

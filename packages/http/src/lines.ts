@@ -5,7 +5,7 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer'
 import type { Component, Fault, Message, Principal } from '@sapwood/core'
-import { bodyValue, NO_ID, RECEIPT } from '@sapwood/core'
+import { bodyValue, jsonMessage, NO_ID, RECEIPT } from '@sapwood/core'
 import { ERROR } from '@sapwood/hub'
 import type { Cuttable, Frame } from '@sapwood/wire'
 import {
@@ -36,8 +36,8 @@ export class Lines implements Component {
   readonly #input: InputBuffer = new InputBuffer(Buffer.allocUnsafeSlow)
   readonly #framer: LineFramer
   readonly #noted: (() => void) | undefined
-  /** Receipts that are not written yet. */
-  #out = ''
+  /** Receipts that are not written yet, and faults in the place of some. */
+  #out: Message[] = []
   #open = 0
   #number = 0
   #ended = false
@@ -80,8 +80,10 @@ export class Lines implements Component {
   /** Takes the receipts that wait, behind the head. */
   receipts(): string {
     const out = this.#out
-    this.#out = ''
-    return out
+    this.#out = []
+    let text = ''
+    for (let i = 0; i < out.length; i++) text += `${(out[i] as Message).body}\n`
+    return text
   }
 
   /** Ends the answer when all lines have had their receipt. */
@@ -101,8 +103,8 @@ export class Lines implements Component {
   }
 
   update(_sender: Component, path: string, message: Message): void {
-    if (path === RECEIPT) this.#answer(message.body as string)
-    else if (path === ERROR) this.#answer(JSON.stringify(this.#told(bodyValue(message) as Fault)))
+    if (path === RECEIPT) this.#answer(message)
+    else if (path === ERROR) this.#answer(jsonMessage(this.#told(bodyValue(message) as Fault)))
   }
 
   #pull(next: () => Uint8Array | FramingFault | undefined): void {
@@ -115,18 +117,23 @@ export class Lines implements Component {
 
   /**
    * Finds the lines of a whole body as the framer does, in its text: that is not cut a second time. None is too long, since
-   * what is longer than a line may be is not taken whole.
+   * what is longer than a line may be is not taken whole. All are read before the first is applied: the code for the one
+   * and for the other is more than a processor keeps at hand.
    */
   #readText(body: Buffer): void {
     const text = body.toString('latin1')
     const source = new AsciiBytes(body)
+    const lines: (readonly Frame[] | Fault)[] = []
     for (let start = 0, next = 0; start < text.length; start = next) {
       const feed = text.indexOf('\n', start)
       next = feed < 0 ? text.length : feed + 1
       let end = feed < 0 ? text.length : feed
       if (end > start && text.charCodeAt(end - 1) === CARRIAGE_RETURN) end--
+      lines.push(end > start ? readFramesAt(text, start, end, source) : BLANK)
+    }
+    for (let i = 0; i < lines.length; i++) {
       this.#number++
-      if (end > start) this.#apply(readFramesAt(text, start, end, source))
+      this.#apply(lines[i] as readonly Frame[] | Fault)
     }
   }
 
@@ -159,12 +166,12 @@ export class Lines implements Component {
   #wrong(problem: Fault): void {
     this.#call.context.hub.counters.fault(problem.code)
     this.#open++
-    this.#answer(JSON.stringify({ ...problem, line: this.#number }))
+    this.#answer(jsonMessage({ ...problem, line: this.#number }))
   }
 
-  #answer(text: string): void {
+  #answer(receipt: Message): void {
     this.#open--
-    this.#out += `${text}\n`
+    this.#out.push(receipt)
     if (this.#noted === undefined) this.finish()
     else this.#noted()
   }
@@ -184,6 +191,7 @@ class AsciiBytes implements Cuttable {
 }
 
 const NOTHING = Buffer.alloc(0)
+const BLANK: readonly Frame[] = []
 const CARRIAGE_RETURN = 13
 const TOO_LONG = fault('LINE_TOO_LONG', 'the line is longer than limits.body', 413)
 const NOT_UTF8 = fault('LINE_INVALID', 'not valid UTF-8')

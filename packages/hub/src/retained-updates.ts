@@ -49,15 +49,19 @@ export class RetainedUpdates {
   }
 
   push(log: PathLog, update: Update, time: number): void {
-    const { offset, size, body } = update
+    const { offset, body } = update
+    let { size } = update
+    let text = NO_TEXT
+    let length = 0
     if (typeof body === 'string' && update.type === JSON_TYPE && update.meta === NO_META) {
-      const text = this.#texts.keep(body)
-      const length = this.#texts.end - text
-      this.#push(log, offset, time, size - body.length + length, text, length)
-    } else {
-      this.#others.set(offset, update)
-      this.#push(log, offset, time, size, NO_TEXT, 0)
-    }
+      text = this.#texts.keep(body)
+      length = this.#texts.end - text
+      size += length - body.length
+    } else this.#others.set(offset, update)
+    this.#arrivals.push(log, offset, time, size, text, length)
+    log.push(offset, this.#arrivals.firstOffset)
+    this.#count++
+    this.#bytes += size
   }
 
   /** The update of an offset, which is here. */
@@ -108,20 +112,6 @@ export class RetainedUpdates {
     this.#drop(offset, this.#arrivals.placeOf(offset))
     this.#arrivals.takeOut(offset)
     this.#tidy()
-  }
-
-  #push(
-    log: PathLog,
-    offset: number,
-    time: number,
-    size: number,
-    text: number,
-    length: number,
-  ): void {
-    this.#arrivals.push(log, offset, time, size, text, length)
-    log.push(offset, this.#arrivals.firstOffset)
-    this.#count++
-    this.#bytes += size
   }
 
   #drop(offset: number, place: number): void {

@@ -318,6 +318,18 @@ test('a receipt says id, position and how many it reached', async (t) => {
   t.same(receipts, [{ id: 'own', at: 'hub-5', matched: 2 }], 'remembered by a publisher id only')
 })
 
+test('an update that is handed on to somebody is not the one that it was: its receipt has an id and a position of its own', async (t) => {
+  let made = 0
+  const { router, publisher } = setUp({ position: () => 'hub-9', nextId: () => `made-${++made}` })
+  const received = new Update('a', jsonMessage(1), 5, 'hub-5')
+  router.update(publisher, '@one/noun', received)
+  router.update(publisher, '::c', received)
+  t.same(publisher.values(RECEIPT), [
+    { id: 'made-1', at: 'hub-9', matched: 0 },
+    { id: 'made-2', at: 'hub-9', matched: 0 },
+  ])
+})
+
 test('a receipt is not answered by a receipt', async (t) => {
   const { router, publisher, thrown } = setUp()
   router.update(publisher, RECEIPT, jsonMessage(1))

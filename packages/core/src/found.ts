@@ -55,7 +55,8 @@ export class Found<Sender, Message> {
   #keep(groups: readonly Set<Subscriber<Sender, Message>>[]): void {
     const few = fewOf(groups)
     this.#first = few?.[0]
-    this.#others = few && few.length > 1 ? few.slice(1) : few && NOBODY
+    if (few === undefined) this.#others = undefined
+    else this.#others = few.length > 1 ? few.slice(1) : NOBODY
   }
 }
 

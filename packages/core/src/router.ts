@@ -68,7 +68,7 @@ export class Router implements Component {
     } else if (message instanceof Update && message.found !== undefined) {
       reached = message.found.dispatch(this.dispatcher, sender, path, message)
     } else reached = this.dispatcher.dispatch(sender, path, message)
-    if (path !== RECEIPT) this.#answer(sender, message, reached)
+    if (path !== RECEIPT) this.#answer(sender, path, message, reached)
   }
 
   /** Takes a control update. Returns how many components it concerned, if it was one of ours. */
@@ -95,9 +95,10 @@ export class Router implements Component {
     return 1
   }
 
-  #answer(sender: Component, message: Message, reached: number): void {
+  #answer(sender: Component, path: string, message: Message, reached: number): void {
     const given = message.meta.id
-    const isRetained = message instanceof Update
+    // one that somebody hands on to another path stands where it stood
+    const isRetained = message instanceof Update && message.path === path
     const at = isRetained ? message.at : (this.#deps.position?.() ?? '')
     // no other update has its position
     const id = given ?? (isRetained ? at : (this.#deps.nextId?.() ?? ''))
